@@ -1,0 +1,327 @@
+/* Problem: cut a group of ops into a grid so that the tiles' shares of every output are exact,
+ * tiles know what to compute of every op, and their work is even.
+ *
+ * Method: the axes are independent. Per axis and tile, walk the ops backward: an op's range is
+ * the hull of its share and of what later ops of the group read of it, clamped to the map. With
+ * halos reused, keep of each range only what lies beyond the previous tile's.
+ *
+ * Invariant: when op k is visited, the ranges of all its readers in the group are final,
+ * because readers come later in the order.
+ *
+ * Cost: O(tiles * sum of inputs) per axis, where looking up a producer's position is O(1).
+ *
+ * Worked example: two 3x3 stride-1 convolutions on 10 rows, 2 tiles, recompute.
+ *   shares of op 1:   [0,5) [5,10)
+ *   computes of op 0: reads of op 1 clamped = [-1,6) -> [0,6), [4,11) -> [4,10)
+ *   reuse instead:    op 0: [0,6) and [6,10)
+ *
+ * Not done: tiles of different shapes in one row of the grid.
+ *
+ * Reference: Zhao, Barijough, Gerstlauer, "DeepThings", IEEE TCAD 37(11), 2018, section IV.
+ */
+#include "partition/tiles.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+
+bool tess_tiles_can_cut(const struct tess_graph *graph, const int *ops, int n_ops, int *op_out)
+{
+    for (int at = 0; at < n_ops; at++) {
+        if (tess_op_reads_whole(&graph->ops[ops[at]])) {
+            if (op_out)
+                *op_out = ops[at];
+            return false;
+        }
+    }
+    return true;
+}
+
+void tess_split_extent(int extent, int n_parts, int outer_bonus, int *edges_out)
+{
+    assert(n_parts > 0 && extent >= n_parts && outer_bonus >= 0);
+    /* The bonus must leave at least one row for each interior part. */
+    int bonus = n_parts > 2 ? tess_min_int(outer_bonus, (extent - n_parts) / 2) : 0;
+    int shared = extent - 2 * bonus;
+    edges_out[0] = 0;
+    for (int part = 1; part < n_parts; part++)
+        edges_out[part] = bonus + (int)((int64_t)shared * part / n_parts);
+    edges_out[n_parts] = extent;
+}
+
+static struct tess_range *range_at(struct tess_range *ranges, const struct tess_tiles *tiles,
+                                   int tile, int at)
+{
+    return &ranges[(size_t)tile * (size_t)tiles->n_ops + (size_t)at];
+}
+
+struct tess_range tess_tiles_computes(const struct tess_tiles *tiles, enum tess_axis axis,
+                                      int tile, int at)
+{
+    assert(tile >= 0 && tile < tiles->axis[axis].n_tiles && at >= 0 && at < tiles->n_ops);
+    return *range_at(tiles->axis[axis].computes, tiles, tile, at);
+}
+
+struct tess_range tess_tiles_share(const struct tess_tiles *tiles, enum tess_axis axis, int tile,
+                                   int at)
+{
+    assert(tile >= 0 && tile < tiles->axis[axis].n_tiles && at >= 0 && at < tiles->n_ops);
+    return *range_at(tiles->axis[axis].shares, tiles, tile, at);
+}
+
+static const struct tess_tensor *output_of(const struct tess_tiles *tiles, int at)
+{
+    return &tiles->graph->tensors[tiles->graph->ops[tiles->ops[at]].output];
+}
+
+/* Marks the tensors that leave the group. `position` maps op id to place in the group or -1. */
+static void find_outputs(struct tess_tiles *tiles, const int *position)
+{
+    for (int at = 0; at < tiles->n_ops; at++) {
+        const struct tess_tensor *tensor = output_of(tiles, at);
+        bool is_read_outside = tensor->is_output;
+        for (int i = 0; i < tensor->n_consumers; i++)
+            if (position[tensor->consumers[i]] < 0)
+                is_read_outside = true;
+        tiles->is_output[at] = is_read_outside;
+    }
+}
+
+/* Adds to the computes of one tile all that its shares need, walking backward. */
+static void propagate(struct tess_tiles *tiles, enum tess_axis axis, const int *position,
+                      struct tess_range *computes)
+{
+    const struct tess_graph *graph = tiles->graph;
+    for (int at = tiles->n_ops - 1; at >= 0; at--) {
+        const struct tess_op *op = &graph->ops[tiles->ops[at]];
+        for (int input = 0; input < op->n_inputs; input++) {
+            int producer = graph->tensors[op->inputs[input]].producer;
+            int from = producer < 0 ? -1 : position[producer];
+            if (from < 0)
+                continue; /* comes from outside the group, whole */
+            assert(from < at);
+            struct tess_range reads =
+                tess_op_reads(graph, tiles->ops[at], input, axis, computes[at]);
+            int extent = tess_tensor_extent(output_of(tiles, from), axis);
+            computes[from] = tess_range_hull(computes[from], tess_range_clamp(reads, extent));
+        }
+    }
+}
+
+static int64_t macs_per_line(const struct tess_tiles *tiles, int at, enum tess_axis axis)
+{
+    int64_t macs = tess_op_macs(tiles->graph, &tiles->graph->ops[tiles->ops[at]]);
+    return macs / tess_tensor_extent(output_of(tiles, at), axis);
+}
+
+/* How many lines of the last output a one-sided halo costs in work: the mean over the group of
+ * the lines recomputed beside an interior tile, weighted by multiply-adds. */
+static int halo_in_output_lines(struct tess_tiles *tiles, enum tess_axis axis,
+                                const int *position, struct tess_range *scratch)
+{
+    int last = tiles->n_ops - 1;
+    int extent = tess_tensor_extent(output_of(tiles, last), axis);
+    memset(scratch, 0, sizeof *scratch * (size_t)tiles->n_ops);
+    scratch[last] = (struct tess_range){extent / 2, extent / 2 + 1};
+    propagate(tiles, axis, position, scratch);
+    int64_t work = 0, useful = 0;
+    for (int at = 0; at < tiles->n_ops; at++) {
+        int64_t per_line = macs_per_line(tiles, at, axis);
+        int64_t lines = tess_tensor_extent(output_of(tiles, at), axis);
+        work += per_line * tess_range_len(scratch[at]);
+        useful += per_line * lines / extent;
+    }
+    if (useful <= 0 || work <= useful)
+        return 0;
+    return (int)((work - useful) / useful / 2);
+}
+
+/* Keeps of every range only what lies beyond the same op's range in the tile before. */
+static void keep_new_part(struct tess_tiles *tiles, struct tess_tile_axis *axis, int tile,
+                          int *ends)
+{
+    for (int at = 0; at < tiles->n_ops; at++) {
+        struct tess_range *range = range_at(axis->computes, tiles, tile, at);
+        if (tess_range_is_empty(*range)) {
+            *range = (struct tess_range){0, 0};
+            continue;
+        }
+        if (ends[at] > 0)
+            range->begin = ends[at];
+        ends[at] = tess_max_int(ends[at], range->end);
+        if (tess_range_is_empty(*range))
+            *range = (struct tess_range){0, 0};
+    }
+}
+
+static void cut_axis(struct tess_tiles *tiles, enum tess_axis which, const int *position,
+                     int *scratch)
+{
+    struct tess_tile_axis *axis = &tiles->axis[which];
+    int last = tiles->n_ops - 1, n_tiles = axis->n_tiles;
+    int *edges = scratch, *ends = scratch + n_tiles + 1;
+    int reference = tess_tensor_extent(output_of(tiles, last), which);
+    int bonus = 0;
+    if (tiles->tiling.halo == TESS_HALO_RECOMPUTE && n_tiles > 2)
+        bonus = halo_in_output_lines(tiles, which, position, axis->computes);
+    /* Interior parts pay two halos and the outer parts one: giving each outer part one halo
+     * more of the output makes all parts cost the same. */
+    tess_split_extent(reference, n_tiles, bonus * (n_tiles - 2) / n_tiles, edges);
+    memset(ends, 0, sizeof *ends * (size_t)tiles->n_ops);
+    for (int tile = 0; tile < n_tiles; tile++) {
+        struct tess_range *computes = range_at(axis->computes, tiles, tile, 0);
+        for (int at = 0; at < tiles->n_ops; at++) {
+            struct tess_range share = {0, 0};
+            int64_t extent = tess_tensor_extent(output_of(tiles, at), which);
+            if (tiles->is_output[at]) {
+                share.begin = (int)(edges[tile] * extent / reference);
+                share.end = (int)(edges[tile + 1] * extent / reference);
+            }
+            *range_at(axis->shares, tiles, tile, at) = share;
+            computes[at] = share;
+        }
+        propagate(tiles, which, position, computes);
+        if (tiles->tiling.halo == TESS_HALO_REUSE)
+            keep_new_part(tiles, axis, tile, ends);
+    }
+}
+
+static enum tess_status check_grid(const struct tess_graph *graph, const int *ops, int n_ops,
+                                   struct tess_tiling tiling, struct tess_error *error)
+{
+    const struct tess_op *last = &graph->ops[ops[n_ops - 1]];
+    const struct tess_tensor *out = &graph->tensors[last->output];
+    int blocker = 0;
+    if (tiling.n_rows < 1 || tiling.n_cols < 1)
+        return tess_error_set(error, TESS_E_CONFIG, "a grid needs at least 1x1 tiles, not %dx%d",
+                              tiling.n_rows, tiling.n_cols);
+    if (tiling.n_rows == 1 && tiling.n_cols == 1)
+        return TESS_OK;
+    if (tiling.n_rows > out->h || tiling.n_cols > out->w) {
+        tess_error_set(error, TESS_E_CONFIG,
+                       "grid %dx%d is finer than the %dx%d map that layer %d puts out",
+                       tiling.n_rows, tiling.n_cols, out->h, out->w, last->layer);
+        tess_error_hint(error, "use at most %dx%d tiles for this group", out->h, out->w);
+        return TESS_E_CONFIG;
+    }
+    if (!tess_tiles_can_cut(graph, ops, n_ops, &blocker)) {
+        tess_error_set(error, TESS_E_CONFIG,
+                       "layer %d (%s) needs its whole input map and cannot sit in a tiled group",
+                       graph->ops[blocker].layer,
+                       tess_op_kind_name(graph->ops[blocker].kind));
+        tess_error_hint(error, "end the tiled group before layer %d", graph->ops[blocker].layer);
+        return TESS_E_CONFIG;
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_tiles_init(struct tess_tiles *tiles, const struct tess_graph *graph,
+                                 const int *ops, int n_ops, struct tess_tiling tiling,
+                                 struct tess_error *error)
+{
+    assert(n_ops > 0);
+    enum tess_status status = check_grid(graph, ops, n_ops, tiling, error);
+    if (status != TESS_OK)
+        return status;
+    memset(tiles, 0, sizeof *tiles);
+    tiles->graph = graph;
+    tiles->ops = ops;
+    tiles->n_ops = n_ops;
+    tiles->tiling = tiling;
+    tiles->axis[TESS_ROWS].n_tiles = tiling.n_rows;
+    tiles->axis[TESS_COLS].n_tiles = tiling.n_cols;
+    int n_scratch = tess_max_int(tiling.n_rows, tiling.n_cols) + 1 + n_ops;
+    int *scratch = malloc(sizeof *scratch * (size_t)n_scratch);
+    int *position = malloc(sizeof *position * (size_t)graph->n_ops);
+    tiles->is_output = calloc((size_t)n_ops, sizeof *tiles->is_output);
+    bool has_memory = scratch && position && tiles->is_output;
+    for (int axis = TESS_ROWS; axis <= TESS_COLS; axis++) {
+        size_t n_ranges = (size_t)tiles->axis[axis].n_tiles * (size_t)n_ops;
+        tiles->axis[axis].computes = calloc(n_ranges, sizeof(struct tess_range));
+        tiles->axis[axis].shares = calloc(n_ranges, sizeof(struct tess_range));
+        if (!tiles->axis[axis].computes || !tiles->axis[axis].shares)
+            has_memory = false;
+    }
+    if (!has_memory) {
+        status = tess_error_nomem(error);
+        goto out;
+    }
+    for (int op = 0; op < graph->n_ops; op++)
+        position[op] = -1;
+    for (int at = 0; at < n_ops; at++)
+        position[ops[at]] = at;
+    find_outputs(tiles, position);
+    cut_axis(tiles, TESS_ROWS, position, scratch);
+    cut_axis(tiles, TESS_COLS, position, scratch);
+out:
+    free(scratch);
+    free(position);
+    if (status != TESS_OK)
+        tess_tiles_release(tiles);
+    return status;
+}
+
+void tess_tiles_release(struct tess_tiles *tiles)
+{
+    if (!tiles)
+        return;
+    for (int axis = TESS_ROWS; axis <= TESS_COLS; axis++) {
+        free(tiles->axis[axis].computes);
+        free(tiles->axis[axis].shares);
+    }
+    free(tiles->is_output);
+    memset(tiles, 0, sizeof *tiles);
+}
+
+static int64_t lines_computed(const struct tess_tiles *tiles, enum tess_axis axis, int at)
+{
+    int64_t n_lines = 0;
+    for (int tile = 0; tile < tiles->axis[axis].n_tiles; tile++)
+        n_lines += tess_range_len(tess_tiles_computes(tiles, axis, tile, at));
+    return n_lines;
+}
+
+int64_t tess_tiles_macs(const struct tess_tiles *tiles)
+{
+    int64_t macs = 0;
+    for (int at = 0; at < tiles->n_ops; at++) {
+        const struct tess_tensor *out = output_of(tiles, at);
+        int64_t whole = tess_op_macs(tiles->graph, &tiles->graph->ops[tiles->ops[at]]);
+        int64_t per_pixel = whole / ((int64_t)out->h * out->w);
+        macs += per_pixel * lines_computed(tiles, TESS_ROWS, at) *
+                lines_computed(tiles, TESS_COLS, at);
+    }
+    return macs;
+}
+
+void tess_tiles_assert_valid(const struct tess_tiles *tiles)
+{
+    for (int axis = TESS_ROWS; axis <= TESS_COLS; axis++) {
+        for (int at = 0; at < tiles->n_ops; at++) {
+            int extent = tess_tensor_extent(output_of(tiles, at), (enum tess_axis)axis);
+            int owned = 0, computed = 0;
+            for (int tile = 0; tile < tiles->axis[axis].n_tiles; tile++) {
+                struct tess_range share =
+                    tess_tiles_share(tiles, (enum tess_axis)axis, tile, at);
+                struct tess_range computes =
+                    tess_tiles_computes(tiles, (enum tess_axis)axis, tile, at);
+                assert(computes.begin >= 0 && computes.end <= extent);
+                if (tiles->is_output[at]) {
+                    assert(share.begin == owned && share.end >= share.begin);
+                    owned = share.end;
+                    assert(at != tiles->n_ops - 1 || !tess_range_is_empty(share));
+                }
+                if (tiles->tiling.halo == TESS_HALO_REUSE && !tess_range_is_empty(computes)) {
+                    assert(computes.begin >= computed);
+                    computed = computes.end;
+                }
+            }
+            assert(!tiles->is_output[at] || owned == extent);
+            (void)extent;
+            (void)owned;
+            (void)computed;
+        }
+    }
+}
