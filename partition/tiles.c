@@ -148,8 +148,7 @@ static void keep_new_part(struct tess_tiles *tiles, struct tess_tile_axis *axis,
             *range = (struct tess_range){0, 0};
             continue;
         }
-        if (ends[at] > 0)
-            range->begin = ends[at];
+        range->begin = tess_max_int(range->begin, ends[at]);
         ends[at] = tess_max_int(ends[at], range->end);
         if (tess_range_is_empty(*range))
             *range = (struct tess_range){0, 0};

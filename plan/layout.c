@@ -1,0 +1,619 @@
+/* Problem: sizes, lifetimes and offsets of all buffers of a plan.
+ *
+ * Method: worlds and sharing first (layout_slots.c). Then extents: a storage holds, for each
+ * tile, the hull of what is computed into it and what is read from it, padding that kernels do
+ * not supply included. A rolling storage holds in band r what band r or any later one still
+ * reads:
+ *     begin(r) = min over r' >= r of its needs' begins
+ *     end(r)   = max over r' <= r of its needs' and computes' ends
+ * Then temps: a kernel that wants dense rows reads in place if what it needs is exactly as wide
+ * as what the storage holds, in every tile, and from a gathered copy otherwise; outputs alike.
+ *
+ * Invariant: sizes and lifetimes depend on graph, plan and facts only.
+ *
+ * Cost: O(sum over ops of inputs * (tile rows + tile columns)), plus the placement.
+ *
+ * Worked example: 3x3 convolutions A, B (padding 1) on 10 rows, bands of 5 rows, halos reused,
+ * a kernel that wants rows of zeros: A's output is held as [-1,6), then [4,11): 7 rows.
+ *
+ * Reference: the buffer bound of synchronous dataflow schedules for the rolling windows.
+ */
+#include "plan/layout.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "model/weights.h"
+#include "plan/layout_priv.h"
+#include "plan/offsets.h"
+
+static const struct tess_range EMPTY = {0, 0};
+
+struct tess_range tess_storage_rows(const struct tess_storage *storage, int tile)
+{
+    return storage->rows[storage->n_rows > 1 ? tile : 0];
+}
+
+struct tess_range tess_storage_cols(const struct tess_storage *storage, int tile)
+{
+    return storage->cols[storage->n_cols > 1 ? tile : 0];
+}
+
+static struct tess_range extent_at(const struct tess_storage *storage, enum tess_axis axis,
+                                   int tile)
+{
+    return axis == TESS_ROWS ? tess_storage_rows(storage, tile)
+                             : tess_storage_cols(storage, tile);
+}
+
+struct tess_slot tess_layout_source(const struct tess_layout *layout, int op, int input)
+{
+    int tensor = layout->graph->ops[op].inputs[input];
+    int producer = layout->graph->tensors[tensor].producer;
+    bool is_local = tess_layout_is_in_group(layout, producer, layout->group_of[op]) &&
+                    layout->local[tensor].storage >= 0;
+    return is_local ? layout->local[tensor] : layout->stored[tensor];
+}
+
+struct tess_slot tess_layout_target(const struct tess_layout *layout, int op)
+{
+    int tensor = layout->graph->ops[op].output;
+    return layout->local[tensor].storage >= 0 ? layout->local[tensor] : layout->stored[tensor];
+}
+
+bool tess_layout_is_view(const struct tess_layout *layout, int op_id, int input)
+{
+    const struct tess_op *op = &layout->graph->ops[op_id];
+    if (op->kind != TESS_OP_CONCAT && op->kind != TESS_OP_SLICE)
+        return false;
+    struct tess_slot source = tess_layout_source(layout, op_id, input);
+    struct tess_slot target = tess_layout_target(layout, op_id);
+    int channel = target.channel;
+    if (op->kind == TESS_OP_SLICE)
+        return source.storage == target.storage;
+    for (int i = 0; i < input; i++)
+        channel += layout->graph->tensors[op->inputs[i]].c;
+    return source.storage == target.storage && source.channel == channel;
+}
+
+static const struct tess_tiles *tiles_of(const struct tess_layout *layout, int op)
+{
+    return &layout->tiles[layout->group_of[op]];
+}
+
+static struct tess_range computes_of(const struct tess_layout *layout, int op,
+                                     enum tess_axis axis, int tile)
+{
+    int group = layout->group_of[op];
+    int at = layout->position[op] - layout->plan->groups[group].first;
+    return tess_tiles_computes(&layout->tiles[group], axis, tile, at);
+}
+
+struct tess_range tess_layout_needs(const struct tess_layout *layout, int op, int input,
+                                    enum tess_axis axis, int tile)
+{
+    const struct tess_tensor *tensor =
+        &layout->graph->tensors[layout->graph->ops[op].inputs[input]];
+    int extent = tess_tensor_extent(tensor, axis);
+    struct tess_range out = computes_of(layout, op, axis, tile);
+    if (tess_range_is_empty(out))
+        return EMPTY;
+    const struct tess_op_layout *how = &layout->ops[op];
+    bool is_full_width = tiles_of(layout, op)->axis[TESS_COLS].n_tiles == 1;
+    if (axis == TESS_COLS && is_full_width && how->pads_cols)
+        return (struct tess_range){0, extent}; /* kernels take whole rows as they lie */
+    struct tess_range reads = tess_op_reads(layout->graph, op, input, axis, out);
+    bool is_padded = axis == TESS_ROWS ? how->pads_rows : how->pads_cols;
+    return is_padded ? tess_range_clamp(reads, extent) : reads;
+}
+
+static struct tess_range hull_of(struct tess_range *into, struct tess_range range)
+{
+    *into = tess_range_hull(*into, range);
+    return *into;
+}
+
+/* ---- calls: largest window and padding of each op ---- */
+
+static bool needs_dense(const struct tess_layout *layout, int op)
+{
+    return tess_facts_caps(&layout->plan->facts, layout->graph, op, layout->ops[op].largest)
+        .needs_dense_rows;
+}
+
+static void set_calls(struct tess_layout *layout, int group)
+{
+    const struct tess_tiles *tiles = &layout->tiles[group];
+    for (int at = 0; at < tiles->n_ops; at++) {
+        struct tess_op_layout *how = &layout->ops[tiles->ops[at]];
+        how->in_temp[0] = how->in_temp[1] = how->out_temp = -1;
+        for (int tile = 0; tile < tiles->axis[TESS_ROWS].n_tiles; tile++)
+            how->largest.n_rows =
+                tess_max_int(how->largest.n_rows,
+                             tess_range_len(tess_tiles_computes(tiles, TESS_ROWS, tile, at)));
+        for (int tile = 0; tile < tiles->axis[TESS_COLS].n_tiles; tile++)
+            how->largest.n_cols =
+                tess_max_int(how->largest.n_cols,
+                             tess_range_len(tess_tiles_computes(tiles, TESS_COLS, tile, at)));
+        struct tess_kernel_caps caps = tess_facts_caps(
+            &layout->plan->facts, layout->graph, tiles->ops[at], how->largest);
+        bool is_full_width = tiles->axis[TESS_COLS].n_tiles == 1;
+        how->pads_rows = caps.can_pad_rows;
+        how->pads_cols = caps.can_pad_cols && (is_full_width || !caps.needs_dense_rows);
+    }
+}
+
+/* ---- extents ---- */
+
+static bool make_extents(struct tess_storage *storage, int n_rows, int n_cols)
+{
+    storage->n_rows = n_rows;
+    storage->n_cols = n_cols;
+    storage->rows = calloc((size_t)n_rows, sizeof *storage->rows);
+    storage->cols = calloc((size_t)n_cols, sizeof *storage->cols);
+    return storage->rows && storage->cols;
+}
+
+static enum tess_status start_extents(struct tess_layout *layout, struct tess_error *error)
+{
+    for (int i = 0; i < layout->n_storages; i++) {
+        struct tess_storage *storage = &layout->storages[i];
+        const struct tess_tensor *tensor = &layout->graph->tensors[storage->tensor];
+        int n_rows = 1, n_cols = 1;
+        if (storage->group >= 0) {
+            n_rows = layout->tiles[storage->group].axis[TESS_ROWS].n_tiles;
+            n_cols = layout->tiles[storage->group].axis[TESS_COLS].n_tiles;
+        }
+        if (storage->is_rolling)
+            n_cols = 1;
+        if (!make_extents(storage, n_rows, n_cols))
+            return tess_error_nomem(error);
+        if (storage->group < 0)
+            storage->rows[0] = (struct tess_range){0, tensor->h};
+        if (storage->group < 0 || storage->is_rolling)
+            storage->cols[0] = (struct tess_range){0, tensor->w};
+    }
+    return TESS_OK;
+}
+
+/* Widens what a storage holds by a range that some tile computes into it or reads from it.
+ * Stored maps grow by rows of zeros only; their width is fixed. */
+static void widen(struct tess_storage *storage, enum tess_axis axis, int tile,
+                  struct tess_range range)
+{
+    if (axis == TESS_ROWS)
+        hull_of(&storage->rows[storage->n_rows > 1 ? tile : 0], range);
+    else if (storage->group >= 0 && !storage->is_rolling)
+        hull_of(&storage->cols[storage->n_cols > 1 ? tile : 0], range);
+}
+
+static void widen_for_op(struct tess_layout *layout, int op_id, enum tess_axis axis, int tile)
+{
+    const struct tess_op *op = &layout->graph->ops[op_id];
+    const struct tess_tiles *tiles = tiles_of(layout, op_id);
+    bool is_cut_wide = tiles->axis[TESS_COLS].n_tiles > 1;
+    struct tess_range computes = computes_of(layout, op_id, axis, tile);
+    struct tess_storage *target = &layout->storages[tess_layout_target(layout, op_id).storage];
+    if (target->group >= 0)
+        widen(target, axis, tile, computes);
+    for (int input = 0; input < op->n_inputs; input++) {
+        struct tess_storage *source =
+            &layout->storages[tess_layout_source(layout, op_id, input).storage];
+        /* Out of a stored or rolling map, a tile narrower than the map is gathered if its
+         * kernel wants dense rows: no use to keep zeros there. */
+        bool is_gathered = is_cut_wide && (source->group < 0 || source->is_rolling) &&
+                           needs_dense(layout, op_id);
+        struct tess_range needs = tess_layout_needs(layout, op_id, input, axis, tile);
+        if (is_gathered) {
+            int tensor = op->inputs[input];
+            needs = tess_range_clamp(
+                needs, tess_tensor_extent(&layout->graph->tensors[tensor], axis));
+        }
+        widen(source, axis, tile, needs);
+    }
+}
+
+/* From what each band touches to what each band holds; see the top of the file. */
+static void roll(struct tess_storage *storage)
+{
+    struct tess_range *rows = storage->rows;
+    int end = 0, begin = 0;
+    bool is_first = true;
+    for (int r = 0; r < storage->n_rows; r++) {
+        bool is_touched = !tess_range_is_empty(rows[r]);
+        if (is_touched)
+            end = is_first ? rows[r].end : tess_max_int(end, rows[r].end);
+        is_first = is_first && !is_touched;
+        if (!is_touched)
+            rows[r].begin = INT32_MAX;
+        rows[r].end = end;
+    }
+    begin = INT32_MAX;
+    for (int r = storage->n_rows - 1; r >= 0; r--) {
+        begin = tess_min_int(begin, rows[r].begin);
+        rows[r].begin = tess_min_int(begin, rows[r].end);
+    }
+}
+
+static void set_extents(struct tess_layout *layout, int group)
+{
+    const struct tess_tiles *tiles = &layout->tiles[group];
+    for (int axis = TESS_ROWS; axis <= TESS_COLS; axis++)
+        for (int tile = 0; tile < tiles->axis[axis].n_tiles; tile++)
+            for (int at = 0; at < tiles->n_ops; at++)
+                widen_for_op(layout, tiles->ops[at], (enum tess_axis)axis, tile);
+    for (int i = 0; i < layout->n_storages; i++)
+        if (layout->storages[i].group == group && layout->storages[i].is_rolling)
+            roll(&layout->storages[i]);
+}
+
+/* ---- temps ---- */
+
+static bool holds(struct tess_range outer, struct tess_range inner)
+{
+    return tess_range_is_empty(inner) ||
+           (outer.begin <= inner.begin && inner.end <= outer.end);
+}
+
+/* Can the op read this input where it lies, in every tile? */
+static bool is_readable_in_place(const struct tess_layout *layout, int op, int input)
+{
+    const struct tess_tiles *tiles = tiles_of(layout, op);
+    const struct tess_storage *source =
+        &layout->storages[tess_layout_source(layout, op, input).storage];
+    bool is_dense = needs_dense(layout, op);
+    for (int axis = TESS_ROWS; axis <= TESS_COLS; axis++) {
+        for (int tile = 0; tile < tiles->axis[axis].n_tiles; tile++) {
+            struct tess_range has = extent_at(source, (enum tess_axis)axis, tile);
+            struct tess_range needs =
+                tess_layout_needs(layout, op, input, (enum tess_axis)axis, tile);
+            if (!holds(has, needs))
+                return false;
+            if (axis == TESS_COLS && is_dense && !tess_range_is_empty(needs) &&
+                !tess_range_is_equal(has, needs))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool is_writable_in_place(const struct tess_layout *layout, int op)
+{
+    const struct tess_tiles *tiles = tiles_of(layout, op);
+    const struct tess_storage *target =
+        &layout->storages[tess_layout_target(layout, op).storage];
+    if (!needs_dense(layout, op))
+        return true;
+    for (int tile = 0; tile < tiles->axis[TESS_COLS].n_tiles; tile++) {
+        struct tess_range computes = computes_of(layout, op, TESS_COLS, tile);
+        if (!tess_range_is_empty(computes) &&
+            !tess_range_is_equal(computes, tess_storage_cols(target, tile)))
+            return false;
+    }
+    return true;
+}
+
+static int64_t most_bytes(const struct tess_layout *layout, int64_t n_rows, int64_t n_cols,
+                          int64_t channels)
+{
+    const struct tess_kernel_facts *facts = &layout->plan->facts;
+    int64_t unit = tess_max_i64(facts->align_bytes, 4);
+    return tess_round_up(n_rows * n_cols * channels * 4 + facts->tail_bytes, unit);
+}
+
+static int add_temp(struct tess_layout *layout, int op, int64_t bytes)
+{
+    layout->temps[layout->n_temps] =
+        (struct tess_temp){.tick = layout->position[op], .bytes = bytes};
+    return layout->n_temps++;
+}
+
+static int longest_needs(const struct tess_layout *layout, int op, int input,
+                         enum tess_axis axis)
+{
+    int longest = 0;
+    for (int tile = 0; tile < tiles_of(layout, op)->axis[axis].n_tiles; tile++)
+        longest = tess_max_int(
+            longest, tess_range_len(tess_layout_needs(layout, op, input, axis, tile)));
+    return longest;
+}
+
+/* Does only this tensor live in the storage, in tiles of its own? Then a dense result may lie
+ * at its start for a moment. */
+static bool is_alone(const struct tess_layout *layout, int tensor)
+{
+    int storage = layout->local[tensor].storage;
+    if (storage < 0 || layout->storages[storage].is_rolling)
+        return false;
+    for (int other = 0; other < layout->graph->n_tensors; other++)
+        if (other != tensor && layout->local[other].storage == storage)
+            return false;
+    return true;
+}
+
+static void set_temps(struct tess_layout *layout, int group)
+{
+    const struct tess_tiles *tiles = &layout->tiles[group];
+    for (int at = 0; at < tiles->n_ops; at++) {
+        int op_id = tiles->ops[at];
+        const struct tess_op *op = &layout->graph->ops[op_id];
+        struct tess_op_layout *how = &layout->ops[op_id];
+        if (op->kind == TESS_OP_CONCAT || op->kind == TESS_OP_SLICE)
+            continue;
+        assert(op->n_inputs <= 2);
+        for (int input = 0; input < op->n_inputs; input++) {
+            if (is_readable_in_place(layout, op_id, input))
+                continue;
+            int channels = layout->graph->tensors[op->inputs[input]].c;
+            how->in_temp[input] =
+                add_temp(layout, op_id,
+                         most_bytes(layout, longest_needs(layout, op_id, input, TESS_ROWS),
+                                    longest_needs(layout, op_id, input, TESS_COLS), channels));
+        }
+        if (is_writable_in_place(layout, op_id))
+            continue;
+        if (is_alone(layout, op->output))
+            how->is_spread = true;
+        else
+            how->out_temp = add_temp(
+                layout, op_id,
+                most_bytes(layout, how->largest.n_rows, how->largest.n_cols,
+                           layout->graph->tensors[op->output].c));
+    }
+}
+
+/* ---- lifetimes, sizes, offsets ---- */
+
+/* First or last tick at which `op` can touch memory that it shares with other ticks: the whole
+ * group where the group is tiled. `op` may lie outside the groups laid out. */
+static int tick_of(const struct tess_layout *layout, int op, bool is_last)
+{
+    const struct tess_group *group = &layout->plan->groups[layout->group_of[op]];
+    if (!tess_group_is_tiled(group))
+        return layout->position[op];
+    return is_last ? group->last : group->first;
+}
+
+static void live(struct tess_storage *storage, int first, int last)
+{
+    storage->first_tick = tess_min_int(storage->first_tick, first);
+    storage->last_tick = tess_max_int(storage->last_tick, last);
+}
+
+static void set_stored_life(struct tess_layout *layout, int tensor)
+{
+    const struct tess_tensor *of = &layout->graph->tensors[tensor];
+    struct tess_storage *storage = &layout->storages[layout->stored[tensor].storage];
+    int first = of->producer < 0 ? 0 : tick_of(layout, of->producer, false);
+    live(storage, first, of->producer < 0 ? 0 : tick_of(layout, of->producer, true));
+    for (int i = 0; i < of->n_consumers; i++)
+        live(storage, first, tick_of(layout, of->consumers[i], true));
+    if (of->is_output)
+        live(storage, first, layout->plan->n_ops - 1);
+}
+
+static void set_local_life(struct tess_layout *layout, int tensor)
+{
+    const struct tess_tensor *of = &layout->graph->tensors[tensor];
+    struct tess_storage *storage = &layout->storages[layout->local[tensor].storage];
+    const struct tess_group *group = &layout->plan->groups[storage->group];
+    if (storage->is_rolling) {
+        live(storage, group->first, group->last);
+        return;
+    }
+    int first = layout->position[of->producer];
+    live(storage, first, first);
+    for (int i = 0; i < of->n_consumers; i++)
+        if (tess_layout_is_in_group(layout, of->consumers[i], storage->group))
+            live(storage, first, layout->position[of->consumers[i]]);
+}
+
+static void set_storages(struct tess_layout *layout)
+{
+    for (int i = 0; i < layout->n_storages; i++) {
+        struct tess_storage *storage = &layout->storages[i];
+        int n_rows = 0, n_cols = 0;
+        for (int r = 0; r < storage->n_rows; r++)
+            n_rows = tess_max_int(n_rows, tess_range_len(storage->rows[r]));
+        for (int c = 0; c < storage->n_cols; c++)
+            n_cols = tess_max_int(n_cols, tess_range_len(storage->cols[c]));
+        storage->bytes = most_bytes(layout, n_rows, n_cols, storage->channels);
+        storage->first_tick = layout->plan->n_ops;
+        storage->last_tick = -1;
+    }
+    for (int tensor = 0; tensor < layout->graph->n_tensors; tensor++) {
+        if (layout->stored[tensor].storage >= 0)
+            set_stored_life(layout, tensor);
+        if (layout->local[tensor].storage >= 0)
+            set_local_life(layout, tensor);
+    }
+}
+
+static enum tess_status place(struct tess_layout *layout, const struct tess_group *only,
+                              struct tess_error *error)
+{
+    enum tess_status status = TESS_OK;
+    int n_ranges = layout->n_storages + layout->n_temps;
+    struct tess_live_range *ranges = calloc((size_t)n_ranges + 1, sizeof *ranges);
+    if (!ranges)
+        return tess_error_nomem(error);
+    for (int i = 0; i < layout->n_storages; i++) {
+        const struct tess_storage *storage = &layout->storages[i];
+        ranges[i] = (struct tess_live_range){storage->first_tick, storage->last_tick,
+                                             storage->bytes, 0};
+        if (only) { /* only the group's own ticks count */
+            ranges[i].first_tick = tess_max_int(storage->first_tick, only->first);
+            ranges[i].last_tick = tess_min_int(storage->last_tick, only->last);
+        }
+    }
+    for (int i = 0; i < layout->n_temps; i++)
+        ranges[layout->n_storages + i] = (struct tess_live_range){
+            layout->temps[i].tick, layout->temps[i].tick, layout->temps[i].bytes, 0};
+    layout->live_bytes = tess_offsets_live_bytes(ranges, n_ranges, &layout->live_tick);
+    if (!only)
+        status = tess_offsets_place(ranges, n_ranges, &layout->arena_bytes, error);
+    for (int i = 0; i < layout->n_storages; i++)
+        layout->storages[i].offset = ranges[i].offset;
+    for (int i = 0; i < layout->n_temps; i++)
+        layout->temps[i].offset = ranges[layout->n_storages + i].offset;
+    free(ranges);
+    return status;
+}
+
+/* ---- create ---- */
+
+static enum tess_status start(struct tess_layout *layout, struct tess_error *error)
+{
+    size_t n_ops = (size_t)layout->plan->n_ops;
+    layout->tiles = calloc((size_t)layout->plan->n_groups, sizeof *layout->tiles);
+    layout->position = malloc(n_ops * sizeof *layout->position);
+    layout->group_of = malloc(n_ops * sizeof *layout->group_of);
+    layout->ops = calloc(n_ops, sizeof *layout->ops);
+    layout->temps = calloc(3 * n_ops, sizeof *layout->temps);
+    if (!layout->tiles || !layout->position || !layout->group_of || !layout->ops ||
+        !layout->temps)
+        return tess_error_nomem(error);
+    for (int at = 0; at < layout->plan->n_ops; at++)
+        layout->position[layout->plan->order[at]] = at;
+    for (int group = 0; group < layout->plan->n_groups; group++)
+        for (int at = layout->plan->groups[group].first;
+             at <= layout->plan->groups[group].last; at++)
+            layout->group_of[layout->plan->order[at]] = group;
+    return TESS_OK;
+}
+
+static enum tess_status build(struct tess_layout *layout, int group_begin, int group_end,
+                              struct tess_error *error)
+{
+    const struct tess_plan *plan = layout->plan;
+    enum tess_status status = start(layout, error);
+    for (int group = group_begin; group < group_end && status == TESS_OK; group++) {
+        const struct tess_group *in = &plan->groups[group];
+        status = tess_tiles_init(&layout->tiles[group], layout->graph, plan->order + in->first,
+                                 in->last - in->first + 1, in->tiling, error);
+    }
+    if (status == TESS_OK)
+        status = tess_layout_make_slots(layout, group_begin, group_end, error);
+    if (status == TESS_OK)
+        status = start_extents(layout, error);
+    if (status != TESS_OK)
+        return status;
+    for (int group = group_begin; group < group_end; group++)
+        set_calls(layout, group);
+    for (int group = group_begin; group < group_end; group++)
+        set_extents(layout, group);
+    for (int group = group_begin; group < group_end; group++)
+        set_temps(layout, group);
+    set_storages(layout);
+    bool is_whole = group_begin == 0 && group_end == plan->n_groups;
+    return place(layout, is_whole ? NULL : &plan->groups[group_begin], error);
+}
+
+static enum tess_status create(const struct tess_graph *graph, const struct tess_plan *plan,
+                               int group_begin, int group_end, struct tess_layout **layout_out,
+                               struct tess_error *error)
+{
+    struct tess_layout *layout = calloc(1, sizeof *layout);
+    if (!layout)
+        return tess_error_nomem(error);
+    layout->graph = graph;
+    layout->plan = plan;
+    enum tess_status status = build(layout, group_begin, group_end, error);
+    if (status != TESS_OK)
+        tess_layout_destroy(layout);
+    else
+        *layout_out = layout;
+    return status;
+}
+
+enum tess_status tess_layout_create(const struct tess_graph *graph, const struct tess_plan *plan,
+                                    struct tess_layout **layout_out, struct tess_error *error)
+{
+    return create(graph, plan, 0, plan->n_groups, layout_out, error);
+}
+
+enum tess_status tess_layout_create_group(const struct tess_graph *graph,
+                                          const struct tess_plan *plan, int group,
+                                          struct tess_layout **layout_out,
+                                          struct tess_error *error)
+{
+    assert(group >= 0 && group < plan->n_groups);
+    return create(graph, plan, group, group + 1, layout_out, error);
+}
+
+void tess_layout_destroy(struct tess_layout *layout)
+{
+    if (!layout)
+        return;
+    if (layout->tiles)
+        for (int group = 0; group < layout->plan->n_groups; group++)
+            tess_tiles_release(&layout->tiles[group]);
+    for (int i = 0; i < layout->n_storages; i++) {
+        free(layout->storages[i].rows);
+        free(layout->storages[i].cols);
+    }
+    free(layout->tiles);
+    free(layout->position);
+    free(layout->group_of);
+    free(layout->stored);
+    free(layout->local);
+    free(layout->storages);
+    free(layout->temps);
+    free(layout->ops);
+    free(layout);
+}
+
+int64_t tess_layout_arena_bytes(const struct tess_layout *layout)
+{
+    int64_t bytes = layout->arena_bytes;
+    for (int op = 0; op < layout->plan->n_ops; op++)
+        bytes = tess_max_i64(
+            bytes, tess_facts_scratch_bytes(&layout->plan->facts, layout->graph, op));
+    return bytes;
+}
+
+void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *memory_out)
+{
+    const struct tess_kernel_facts *facts = &layout->plan->facts;
+    memory_out->base = facts->base_bytes;
+    memory_out->threads = facts->thread_bytes * (layout->plan->n_threads - 1);
+    memory_out->weights = memory_out->workspace = memory_out->window = 0;
+    for (int op = 0; op < layout->plan->n_ops; op++) {
+        memory_out->weights += tess_facts_weights_bytes(facts, layout->graph, op);
+        memory_out->workspace +=
+            tess_facts_workspace_bytes(facts, layout->graph, op, layout->ops[op].largest);
+        if (tess_op_has_weights(&layout->graph->ops[op]))
+            memory_out->window = tess_max_i64(
+                memory_out->window,
+                tess_weights_window_bytes(layout->graph, op, (int)facts->filter_slice));
+    }
+    memory_out->arena = tess_layout_arena_bytes(layout);
+    memory_out->peak = tess_memory_sum(memory_out);
+}
+
+void tess_layout_assert_valid(const struct tess_layout *layout)
+{
+    const struct tess_graph *graph = layout->graph;
+    for (int i = 0; i < layout->n_storages; i++) {
+        const struct tess_storage *storage = &layout->storages[i];
+        assert(storage->bytes > 0 && storage->channels > 0);
+        assert(storage->first_tick >= 0 && storage->first_tick <= storage->last_tick);
+        assert(storage->last_tick < layout->plan->n_ops);
+        assert(storage->offset >= 0 &&
+               storage->offset + storage->bytes <= layout->arena_bytes);
+        (void)storage;
+    }
+    for (int tensor = 0; tensor < graph->n_tensors; tensor++) {
+        struct tess_slot slots[2] = {layout->stored[tensor], layout->local[tensor]};
+        for (int world = 0; world < 2; world++)
+            assert(slots[world].storage < 0 ||
+                   slots[world].channel + graph->tensors[tensor].c <=
+                       layout->storages[slots[world].storage].channels);
+        (void)slots;
+    }
+    for (int op = 0; op < graph->n_ops; op++)
+        assert(tess_layout_target(layout, op).storage >= 0);
+    assert(layout->live_bytes <= layout->arena_bytes);
+}

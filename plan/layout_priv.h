@@ -1,0 +1,31 @@
+/* What the two halves of the layout share: worlds and aliases (layout_slots.c) on one side,
+ * extents, lifetimes and sizes (layout.c) on the other. Private to plan/.
+ */
+#ifndef TESS_PLAN_LAYOUT_PRIV_H
+#define TESS_PLAN_LAYOUT_PRIV_H
+
+#include "plan/layout.h"
+
+/* The worlds a tensor can live in. */
+enum tess_world { TESS_STORED, TESS_LOCAL };
+
+/* How tensors share storages in one world: a forest, the roots own storages. */
+struct tess_sharing {
+    bool *is_present; /* [n_tensors] */
+    int *parent;      /* [n_tensors] -1: a root */
+    int *channel;     /* [n_tensors] place within the parent */
+    int *n_children;  /* [n_tensors] */
+};
+
+/* Decides for groups [group_begin, group_end) which tensors live where and which share, and
+ * creates the storages and slots of `layout` (without extents). TESS_E_NOMEM. */
+enum tess_status tess_layout_make_slots(struct tess_layout *layout, int group_begin,
+                                        int group_end, struct tess_error *error);
+
+/* Is the group a grid of more than one tile? */
+bool tess_group_is_tiled(const struct tess_group *group);
+
+/* Is `op` in group `group`? `op` may be -1. */
+bool tess_layout_is_in_group(const struct tess_layout *layout, int op, int group);
+
+#endif
