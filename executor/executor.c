@@ -1,0 +1,284 @@
+#include "executor/executor.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <pthreadpool.h>
+
+#include "base/arith.h"
+#include "base/clock.h"
+#include "plan/walk.h"
+
+struct tess_executor {
+    const struct tess_layout *layout;
+    const struct tess_kernel_family *family;
+    struct tess_kernel **kernels; /* [n_ops], NULL for views and copies */
+    pthreadpool_t pool;           /* NULL: the caller's thread only */
+    char *arena;
+    size_t arena_bytes;
+    int64_t heap_bytes;
+};
+
+struct run {
+    struct tess_executor *executor;
+    const struct tess_observer *observer;
+    double *group_us;
+    double group_start_us;
+    int group;
+};
+
+static bool has_kernel(const struct tess_op *op)
+{
+    return op->kind != TESS_OP_CONCAT && op->kind != TESS_OP_SLICE;
+}
+
+static int channels_of(const struct tess_layout *layout, struct tess_slot slot)
+{
+    return layout->storages[slot.storage].channels;
+}
+
+static struct tess_kernel_options kernel_options(const struct tess_executor *executor, int op_id)
+{
+    const struct tess_layout *layout = executor->layout;
+    const struct tess_graph *graph = layout->graph;
+    const struct tess_op *op = &graph->ops[op_id];
+    const struct tess_op_layout *how = &layout->ops[op_id];
+    struct tess_kernel_options options = {
+        .pads_rows = how->pads_rows,
+        .pads_cols = how->pads_cols,
+        .max_out_rows = how->largest.n_rows,
+        .max_out_cols = how->largest.n_cols,
+        .scratch = (float *)(void *)executor->arena,
+        .scratch_bytes = (int64_t)executor->arena_bytes,
+    };
+    bool is_gathered = how->in_temp[0] >= 0;
+    bool is_scattered = how->out_temp >= 0 || how->is_spread;
+    options.input_pixel_stride =
+        is_gathered ? graph->tensors[op->inputs[0]].c
+                    : channels_of(layout, tess_layout_source(layout, op_id, 0));
+    options.output_pixel_stride =
+        is_scattered ? graph->tensors[op->output].c
+                     : channels_of(layout, tess_layout_target(layout, op_id));
+    return options;
+}
+
+static enum tess_status make_kernels(struct tess_executor *executor,
+                                     const struct tess_executor_options *options,
+                                     struct tess_error *error)
+{
+    const struct tess_graph *graph = executor->layout->graph;
+    int64_t heap_before = executor->family->heap_bytes();
+    for (int op = 0; op < graph->n_ops; op++) {
+        if (has_kernel(&graph->ops[op])) {
+            struct tess_kernel_options kernel = kernel_options(executor, op);
+            enum tess_status status = executor->family->create(
+                graph, op, &options->filters, &kernel, executor->pool, &executor->kernels[op],
+                error);
+            if (status != TESS_OK)
+                return status;
+        }
+        if (options->progress)
+            options->progress(options->progress_context, op + 1, graph->n_ops);
+    }
+    executor->heap_bytes = executor->family->heap_bytes() - heap_before;
+    struct tess_memory memory = {0};
+    tess_layout_memory(executor->layout, &memory);
+    if (executor->heap_bytes > memory.weights + memory.workspace)
+        return tess_error_set(error, TESS_E_BUDGET,
+                              "the kernels hold %lld bytes where the plan allows %lld for weights "
+                              "and workspace",
+                              (long long)executor->heap_bytes,
+                              (long long)(memory.weights + memory.workspace));
+    return TESS_OK;
+}
+
+static enum tess_status map_arena(struct tess_executor *executor, struct tess_error *error)
+{
+    int64_t bytes = tess_layout_arena_bytes(executor->layout);
+    executor->arena_bytes = (size_t)tess_max_i64(bytes, 1);
+    void *arena = mmap(NULL, executor->arena_bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (arena == MAP_FAILED)
+        return tess_error_nomem(error);
+    /* Huge pages would make memory resident that the plan never touches. */
+    madvise(arena, executor->arena_bytes, MADV_NOHUGEPAGE);
+    executor->arena = arena;
+    return TESS_OK;
+}
+
+enum tess_status tess_executor_create(const struct tess_layout *layout,
+                                      const struct tess_executor_options *options,
+                                      struct tess_executor **executor_out,
+                                      struct tess_error *error)
+{
+    assert(options->n_threads >= 1);
+    enum tess_status status = TESS_OK;
+    struct tess_executor *executor = calloc(1, sizeof *executor);
+    if (!executor)
+        return tess_error_nomem(error);
+    executor->layout = layout;
+    executor->family = options->family;
+    executor->kernels = calloc((size_t)layout->plan->n_ops, sizeof(struct tess_kernel *));
+    if (!executor->kernels) {
+        status = tess_error_nomem(error);
+        goto out;
+    }
+    if (options->n_threads > 1) {
+        executor->pool = pthreadpool_create((size_t)options->n_threads);
+        if (!executor->pool) {
+            status = tess_error_set(error, TESS_E_NOMEM, "cannot start %d threads",
+                                    options->n_threads);
+            goto out;
+        }
+    }
+    status = map_arena(executor, error);
+    if (status == TESS_OK)
+        status = make_kernels(executor, options, error);
+    if (status == TESS_OK) /* what unpacking left in the arena is of no use */
+        madvise(executor->arena, executor->arena_bytes, MADV_DONTNEED);
+out:
+    if (status != TESS_OK)
+        tess_executor_destroy(executor);
+    else
+        *executor_out = executor;
+    return status;
+}
+
+void tess_executor_destroy(struct tess_executor *executor)
+{
+    if (!executor)
+        return;
+    if (executor->kernels)
+        for (int op = 0; op < executor->layout->plan->n_ops; op++)
+            executor->family->destroy(executor->kernels[op]);
+    free(executor->kernels);
+    if (executor->arena)
+        munmap(executor->arena, executor->arena_bytes);
+    if (executor->pool)
+        pthreadpool_destroy(executor->pool);
+    free(executor);
+}
+
+static struct tess_plane plane_at(const struct tess_executor *executor,
+                                  const struct tess_place *place)
+{
+    assert(place->offset >= 0 && place->offset <= (int64_t)executor->arena_bytes);
+    return (struct tess_plane){
+        .data = (float *)(void *)(executor->arena + place->offset),
+        .row = place->row,
+        .col = place->col,
+        .n_rows = place->n_rows,
+        .n_cols = place->n_cols,
+        .channels = place->channels,
+        .row_stride = (size_t)place->row_stride,
+        .pixel_stride = (size_t)place->pixel_stride,
+    };
+}
+
+struct tess_plane tess_executor_input(struct tess_executor *executor)
+{
+    struct tess_place place = tess_walk_input(executor->layout);
+    return plane_at(executor, &place);
+}
+
+struct tess_plane tess_executor_output(struct tess_executor *executor, int tensor)
+{
+    struct tess_place place = tess_walk_output(executor->layout, tensor);
+    return plane_at(executor, &place);
+}
+
+int64_t tess_executor_heap_bytes(const struct tess_executor *executor)
+{
+    return executor->heap_bytes;
+}
+
+static void fill(const struct tess_plane *out)
+{
+    size_t channels = (size_t)out->channels, n_cols = (size_t)out->n_cols;
+    for (int y = 0; y < out->n_rows; y++) {
+        float *row = out->data + (size_t)y * out->row_stride;
+        if (out->pixel_stride == channels) {
+            memset(row, 0, n_cols * channels * sizeof *row);
+            continue;
+        }
+        for (size_t x = 0; x < n_cols; x++)
+            memset(row + x * out->pixel_stride, 0, channels * sizeof *row);
+    }
+}
+
+static void copy_row(float *to, size_t to_stride, const float *from, size_t from_stride,
+                     size_t n_cols, size_t channels)
+{
+    if (to_stride == channels && from_stride == channels) {
+        memmove(to, from, n_cols * channels * sizeof *to);
+        return;
+    }
+    for (size_t x = 0; x < n_cols; x++)
+        memcpy(to + x * to_stride, from + x * from_stride, channels * sizeof *to);
+}
+
+/* From the last row to the first: a dense result can be spread over the memory it lies in. */
+static void copy(const struct tess_plane *in, const struct tess_plane *out)
+{
+    assert(in->row == out->row && in->col == out->col && in->channels == out->channels);
+    for (int y = out->n_rows - 1; y >= 0; y--)
+        copy_row(out->data + (size_t)y * out->row_stride, out->pixel_stride,
+                 in->data + (size_t)y * in->row_stride, in->pixel_stride, (size_t)out->n_cols,
+                 (size_t)out->channels);
+}
+
+static void move(const struct tess_plane *in, const struct tess_plane *out)
+{
+    for (int y = 0; y < out->n_rows; y++)
+        memmove(out->data + (size_t)y * out->row_stride,
+                in->data + (size_t)y * in->row_stride, out->row_stride * sizeof *out->data);
+}
+
+static void enter_group(struct run *run, int group)
+{
+    if (group == run->group)
+        return;
+    double now = tess_clock_us();
+    if (run->group >= 0 && run->group_us)
+        run->group_us[run->group] = now - run->group_start_us;
+    run->group = group;
+    run->group_start_us = now;
+}
+
+static enum tess_status do_step(void *context, const struct tess_step *step,
+                                struct tess_error *error)
+{
+    struct run *run = context;
+    struct tess_executor *executor = run->executor;
+    enter_group(run, step->group);
+    struct tess_kernel_call call = {.out = plane_at(executor, &step->out)};
+    for (int i = 0; i < step->n_in; i++)
+        call.in[i] = plane_at(executor, &step->in[i]);
+    switch (step->kind) {
+    case TESS_STEP_FILL: fill(&call.out); return TESS_OK;
+    case TESS_STEP_COPY: copy(&call.in[0], &call.out); return TESS_OK;
+    case TESS_STEP_MOVE: move(&call.in[0], &call.out); return TESS_OK;
+    case TESS_STEP_RUN:
+        return executor->family->run(executor->kernels[step->op], &call, executor->pool, error);
+    case TESS_STEP_DONE:
+        if (run->observer)
+            return run->observer->done(run->observer->context, step->op, &call.out, error);
+        return TESS_OK;
+    }
+    return tess_error_set(error, TESS_E_INTERNAL, "unknown step");
+}
+
+enum tess_status tess_executor_run(struct tess_executor *executor,
+                                   const struct tess_observer *observer, double *group_us_out,
+                                   struct tess_error *error)
+{
+    struct run run = {.executor = executor,
+                      .observer = observer,
+                      .group_us = group_us_out,
+                      .group = -1};
+    enum tess_status status = tess_walk(executor->layout, do_step, &run, error);
+    enter_group(&run, executor->layout->plan->n_groups); /* closes the last one */
+    return status;
+}

@@ -1,0 +1,59 @@
+/* Runs a plan on one device.
+ *
+ * Sets up once (arena, kernels, threads), then runs as often as wanted without allocating. It
+ * does what the walk says and decides nothing: cuts, orders and places are the plan's, files and
+ * images are the caller's.
+ */
+#ifndef TESS_EXECUTOR_EXECUTOR_H
+#define TESS_EXECUTOR_EXECUTOR_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "executor/kernel.h"
+#include "plan/layout.h"
+
+struct tess_executor;
+
+/* Told whenever a tile of an op's output is complete; the plane is borrowed for the call. An
+ * output tile may be told more than once (halos recomputed), always with the same values. */
+struct tess_observer {
+    enum tess_status (*done)(void *context, int op, const struct tess_plane *tile,
+                             struct tess_error *error);
+    void *context;
+};
+
+struct tess_executor_options {
+    const struct tess_kernel_family *family; /* started by the caller */
+    struct tess_filter_source filters;       /* used only during create */
+    int n_threads;                           /* at least 1 */
+    /* Told after each op whose kernel is made; may be NULL. */
+    void (*progress)(void *context, int n_done, int n_total);
+    void *progress_context;
+};
+
+/* Maps the arena, starts the threads and makes every kernel. `layout` (with its plan and graph)
+ * must outlive the executor. On success *executor_out is new. TESS_E_NOMEM, TESS_E_BUDGET if the
+ * kernels hold more than the plan's facts say, and what the family and the filters report. */
+enum tess_status tess_executor_create(const struct tess_layout *layout,
+                                      const struct tess_executor_options *options,
+                                      struct tess_executor **executor_out,
+                                      struct tess_error *error);
+void tess_executor_destroy(struct tess_executor *executor); /* accepts NULL */
+
+/* The network's input [H,W,C], to be filled before every run: running may overwrite it. */
+struct tess_plane tess_executor_input(struct tess_executor *executor);
+
+/* Computes the network once. `observer` may be NULL. `group_us_out` (may be NULL): [n_groups]
+ * microseconds each group took. Allocates nothing. */
+enum tess_status tess_executor_run(struct tess_executor *executor,
+                                   const struct tess_observer *observer, double *group_us_out,
+                                   struct tess_error *error);
+
+/* A network output [H,W,C] after a run; valid until the next. */
+struct tess_plane tess_executor_output(struct tess_executor *executor, int tensor);
+
+/* What the kernels of this executor hold: packed weights, tables, bookkeeping. */
+int64_t tess_executor_heap_bytes(const struct tess_executor *executor);
+
+#endif
