@@ -61,15 +61,16 @@ struct tess_window {
 
 /* A detector head. The input has n_anchors * (coords + 1 + n_classes) channels; anchor a owns
  * a run of them: x, y, w, h (coords of them), objectness, classes. The op computes logistic(x),
- * logistic(y) (times scale_x_y, minus (scale_x_y - 1) / 2), logistic(objectness); w and h stay; the classes become a softmax (region
- * with `is_softmax`) or logistics (otherwise). Boxes are decoded by the command line. */
+ * logistic(y) (times scale_x_y, minus (scale_x_y - 1) / 2), logistic(objectness); w and h stay;
+ * the classes become a softmax (region with `is_softmax`) or logistics (otherwise). Boxes are
+ * decoded by the command line. */
 struct tess_head {
     int n_classes;
     int coords;      /* 4 */
     int n_anchors;   /* anchors of this head */
     float *anchors;  /* [n_anchors][2] width, height; in cells (region) or input pixels (yolo) */
     bool is_softmax;
-    bool is_background; /* region: objectness stays linear */
+    bool is_background; /* region: no logistic on objectness; a softmax includes it */
     float scale_x_y; /* yolo: 1 in v3, above 1 in v4 */
 };
 
@@ -89,14 +90,16 @@ struct tess_op {
     /* add: out = alpha * in[0] + beta * in[1], in[0] having the output's shape. in[1] may have
      * another: with stride = its width / output width and sample = output width / its width
      * (each at least 1), out[y * sample][x * sample][c] gets in[1][y * stride][x * stride][c]
-     * for the rows, columns and channels that both have (darknet's shortcut). in[0] is the
-     * layer before, in[1] the `from` layer. upsample: alpha is the scale.
+     * for the rows, columns and channels that both have (darknet's shortcut); everywhere else
+     * out = in[0], without alpha. Both maps have the same stride and sample across and down.
+     * in[0] is the layer before, in[1] the `from` layer. upsample: alpha is the scale.
      * softmax: alpha is 1 / temperature. */
     float alpha, beta;
     /* reorg keeps darknet's element order, which is not a space-to-depth: see ref kernels. */
     bool is_reverse; /* reorg */
     struct tess_head head;     /* region, yolo */
-    int64_t weights_offset;    /* conv, connected: floats before its first one in the file */
+    int64_t weights_offset;    /* conv, connected: floats before its first one in the file,
+                                * its header not counted */
 };
 
 struct tess_tensor {
@@ -104,17 +107,30 @@ struct tess_tensor {
     int producer;     /* op id, -1 for the network's input */
     int n_consumers;
     int *consumers;   /* [n_consumers] op ids, ascending; an op that reads it twice once */
-    bool is_output;   /* kept until the end: heads, softmax, the last layer */
+    bool is_output;   /* kept until the end: heads, softmax, the last layer, whatever nobody
+                       * reads; never the network's input */
 };
 
 struct tess_layer {
     char name[24]; /* section name without brackets */
     int line;      /* in the cfg */
-    int tensor;    /* what the layer puts out */
+    int tensor;    /* what the layer puts out; -1 for the layers a cut graph leaves out */
+};
+
+/* How a picture becomes the network's input: bring it to image_h x image_w with values 0..1,
+ * keep the rows and columns of the input's shape from (crop_top, crop_left) on, and turn each
+ * value v into v * scale + offset. Networks without [crop] have the image's size as their
+ * input's, no crop, scale 1 and offset 0. A cut graph that does not begin at the network's
+ * input has no picture: its numbers are those neutral ones. */
+struct tess_picture {
+    int image_h, image_w;
+    int crop_top, crop_left;
+    float scale, offset;
 };
 
 struct tess_graph {
     char *name;           /* base name of the cfg without its suffix */
+    struct tess_picture picture;
     int n_ops;
     struct tess_op *ops;  /* in an order in which they can run */
     int n_tensors;
@@ -122,10 +138,10 @@ struct tess_graph {
     int n_layers;
     struct tess_layer *layers;
     int64_t n_weights;    /* floats in the weights file after its header */
-    uint64_t hash;        /* of everything above that changes the result */
+    uint64_t hash;        /* of everything above that changes the result: not names or lines */
 };
 
-/* Everything a graph owns. Accepts NULL. */
+/* Frees a graph and everything it owns. Accepts NULL. */
 void tess_graph_destroy(struct tess_graph *graph);
 
 /* Fills producer, consumers, is_output of unconsumed tensors, and hash, from the ops. Called
@@ -133,17 +149,22 @@ void tess_graph_destroy(struct tess_graph *graph);
 enum tess_status tess_graph_finish(struct tess_graph *graph, struct tess_error *error);
 
 /* Asserts every invariant the fields promise: shapes follow from inputs, ids are in range,
- * order is topological, consumer lists match. Does nothing in builds without asserts. */
+ * order is topological, consumer lists match. Does nothing in builds without asserts.
+ * (model/graph_check.c; tess_graph_cut is in model/graph_cut.c.) */
 void tess_graph_assert_valid(const struct tess_graph *graph);
 
 /* Bytes of a tensor stored densely. */
 int64_t tess_tensor_bytes(const struct tess_tensor *tensor);
 
-/* Multiply-adds of an op over its whole output; 0 for ops that only move data. */
+/* Multiply-adds of an op over its whole output (conv, connected, avgpool, add); 0 for ops
+ * that only move, compare or squash data. At most TESS_LIMIT_MACS of model/graph_build.h. */
 int64_t tess_op_macs(const struct tess_graph *graph, const struct tess_op *op);
 
 /* Floats of an op's kernel (conv, connected: filters * kernel_h * kernel_w * C/groups), else 0. */
 int64_t tess_op_n_kernel(const struct tess_graph *graph, const struct tess_op *op);
+
+/* Floats of an op in the weights file: kernel, biases and batch-norm statistics; else 0. */
+int64_t tess_op_n_weights(const struct tess_graph *graph, const struct tess_op *op);
 
 /* Does the op carry weights? */
 bool tess_op_has_weights(const struct tess_op *op);
@@ -164,8 +185,10 @@ const char *tess_activation_name(enum tess_activation activation);
 bool tess_graph_find_layer(const struct tess_graph *graph, int64_t number, int *layer_out);
 
 /* New graph holding only the layers [first, last] of `graph`: its input is whatever tensor from
- * before `first` those layers read. TESS_E_USAGE if they read more than one such tensor, with
- * the layers named. Layer numbers, names and weights offsets stay those of the whole network. */
+ * before `first` those layers read. Its outputs are heads, softmaxes, the last layer and what
+ * nothing inside reads. TESS_E_USAGE, with the layers named, if they read more than one such
+ * tensor, compute nothing or do not exist; TESS_E_NOMEM. Layer numbers, names and weights
+ * offsets stay those of the whole network: graph->layers keeps its length. */
 enum tess_status tess_graph_cut(const struct tess_graph *graph, int first, int last,
                                 struct tess_graph **graph_out, struct tess_error *error);
 
