@@ -1,0 +1,161 @@
+#include "planner/cost.h"
+
+#include <assert.h>
+
+struct group_view {
+    const struct tess_layout *layout;
+    const struct tess_tiles *tiles;
+    const struct tess_profile *profile;
+};
+
+static struct group_view view_of(const struct tess_layout *layout, int group,
+                                 const struct tess_profile *profile)
+{
+    assert(group >= 0 && group < layout->plan->n_groups);
+    return (struct group_view){layout, &layout->tiles[group], profile};
+}
+
+/* Lines of the op at `at` that all tiles of one axis compute, and in how many tiles any. */
+static int64_t lines_of(const struct tess_tiles *tiles, enum tess_axis axis, int at,
+                        int64_t *n_tiles_out)
+{
+    int64_t n_lines = 0, n_tiles = 0;
+    for (int tile = 0; tile < tiles->axis[axis].n_tiles; tile++) {
+        int len = tess_range_len(tess_tiles_computes(tiles, axis, tile, at));
+        n_lines += len;
+        n_tiles += len > 0;
+    }
+    if (n_tiles_out)
+        *n_tiles_out = n_tiles;
+    return n_lines;
+}
+
+static const struct tess_op *op_at(const struct group_view *view, int at)
+{
+    return &view->layout->graph->ops[view->tiles->ops[at]];
+}
+
+static bool moves_nothing(const struct tess_op *op)
+{
+    return op->kind == TESS_OP_CONCAT || op->kind == TESS_OP_SLICE;
+}
+
+double tess_cost_compute_us(const struct tess_layout *layout, int group,
+                            const struct tess_profile *profile)
+{
+    struct group_view view = view_of(layout, group, profile);
+    double total_us = 0;
+    for (int at = 0; at < view.tiles->n_ops; at++) {
+        const struct tess_op *op = op_at(&view, at);
+        const struct tess_tensor *out = &layout->graph->tensors[op->output];
+        double share = (double)lines_of(view.tiles, TESS_ROWS, at, NULL) *
+                       (double)lines_of(view.tiles, TESS_COLS, at, NULL) /
+                       ((double)out->h * out->w);
+        if (tess_op_has_weights(op)) {
+            enum tess_speed_class speed = tess_speed_class_of(layout->graph, view.tiles->ops[at]);
+            total_us += share * (double)tess_op_macs(layout->graph, op) /
+                        profile->macs_per_us[speed];
+        } else if (!moves_nothing(op)) {
+            double bytes = (double)tess_tensor_bytes(out);
+            for (int i = 0; i < op->n_inputs; i++)
+                bytes += (double)tess_tensor_bytes(&layout->graph->tensors[op->inputs[i]]);
+            total_us += share * bytes / profile->bytes_per_us;
+        }
+    }
+    return total_us;
+}
+
+/* Bytes of the input as all tiles of the group read it, halos counted as often as read. */
+static double bytes_needed(const struct group_view *view, int op, int input)
+{
+    double n_rows = 0, n_cols = 0;
+    for (int tile = 0; tile < view->tiles->axis[TESS_ROWS].n_tiles; tile++)
+        n_rows += tess_range_len(tess_layout_needs(view->layout, op, input, TESS_ROWS, tile));
+    for (int tile = 0; tile < view->tiles->axis[TESS_COLS].n_tiles; tile++)
+        n_cols += tess_range_len(tess_layout_needs(view->layout, op, input, TESS_COLS, tile));
+    int tensor = view->layout->graph->ops[op].inputs[input];
+    return n_rows * n_cols * 4.0 * view->layout->graph->tensors[tensor].c;
+}
+
+static double op_traffic_bytes(const struct group_view *view, int at)
+{
+    const struct tess_layout *layout = view->layout;
+    int op_id = view->tiles->ops[at];
+    const struct tess_op *op = op_at(view, at);
+    const struct tess_op_layout *how = &layout->ops[op_id];
+    double computed = (double)lines_of(view->tiles, TESS_ROWS, at, NULL) *
+                      (double)lines_of(view->tiles, TESS_COLS, at, NULL) * 4.0 *
+                      layout->graph->tensors[op->output].c;
+    double bytes = 0;
+    for (int input = 0; input < op->n_inputs; input++) {
+        if (moves_nothing(op)) {
+            if (!tess_layout_is_view(layout, op_id, input))
+                bytes += 2 * computed / op->n_inputs;
+            continue;
+        }
+        struct tess_slot source = tess_layout_source(layout, op_id, input);
+        if (layout->storages[source.storage].group < 0)
+            bytes += bytes_needed(view, op_id, input);
+        if (how->in_temp[input] >= 0)
+            bytes += bytes_needed(view, op_id, input);
+    }
+    bool is_stored = layout->stored[op->output].storage >= 0;
+    if (!moves_nothing(op) && is_stored)
+        bytes += computed;
+    if (how->is_spread || how->out_temp >= 0)
+        bytes += computed;
+    return bytes;
+}
+
+static double rolled_bytes(const struct group_view *view, int group)
+{
+    double bytes = 0;
+    for (int i = 0; i < view->layout->n_storages; i++) {
+        const struct tess_storage *storage = &view->layout->storages[i];
+        if (storage->group != group || !storage->is_rolling)
+            continue;
+        double row_bytes = 4.0 * storage->channels * tess_range_len(storage->cols[0]);
+        for (int r = 1; r < storage->n_rows; r++)
+            if (storage->rows[r].begin > storage->rows[r - 1].begin &&
+                storage->rows[r - 1].end > storage->rows[r].begin)
+                bytes += row_bytes * (storage->rows[r - 1].end - storage->rows[r].begin);
+    }
+    return bytes;
+}
+
+double tess_cost_traffic_us(const struct tess_layout *layout, int group,
+                            const struct tess_profile *profile)
+{
+    struct group_view view = view_of(layout, group, profile);
+    double bytes = rolled_bytes(&view, group);
+    for (int at = 0; at < view.tiles->n_ops; at++)
+        bytes += op_traffic_bytes(&view, at);
+    return bytes / profile->bytes_per_us;
+}
+
+double tess_cost_calls_us(const struct tess_layout *layout, int group,
+                          const struct tess_profile *profile)
+{
+    struct group_view view = view_of(layout, group, profile);
+    double total_us = 0;
+    for (int at = 0; at < view.tiles->n_ops; at++) {
+        const struct tess_op *op = op_at(&view, at);
+        if (moves_nothing(op))
+            continue;
+        int64_t n_tile_rows, n_tile_cols;
+        double n_rows = (double)lines_of(view.tiles, TESS_ROWS, at, &n_tile_rows);
+        lines_of(view.tiles, TESS_COLS, at, &n_tile_cols);
+        total_us += profile->call_us * (double)n_tile_rows * (double)n_tile_cols;
+        if (tess_op_has_weights(op))
+            total_us += profile->row_us * n_rows * (double)n_tile_cols;
+    }
+    return total_us;
+}
+
+double tess_cost_group_us(const struct tess_layout *layout, int group,
+                          const struct tess_profile *profile)
+{
+    return tess_cost_compute_us(layout, group, profile) +
+           tess_cost_traffic_us(layout, group, profile) +
+           tess_cost_calls_us(layout, group, profile);
+}

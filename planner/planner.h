@@ -1,0 +1,53 @@
+/* The planner: the fastest plan that fits a budget, or the smallest budget that any plan fits.
+ *
+ * Searches over groups and tilings with one of several methods (planner/search.h); memory is
+ * exact, time is a model (planner/cost.h). Runs nothing and reads no files.
+ */
+#ifndef TESS_PLANNER_PLANNER_H
+#define TESS_PLANNER_PLANNER_H
+
+#include "base/error.h"
+#include "model/graph.h"
+#include "plan/plan.h"
+#include "plan/profile.h"
+
+struct tess_planner_options {
+    int64_t budget_bytes;   /* 0: no limit, the fastest plan wins */
+    const char *search;     /* name of a method: "dp", "mafat", ... */
+    struct tess_kernel_facts facts;
+    struct tess_profile profile;
+    int n_threads;
+    int64_t input_bytes;    /* memory that reading the network's input holds */
+    /* Off switches of the techniques. */
+    bool allows_reuse;      /* halos kept instead of recomputed */
+    bool allows_recompute;  /* fused tiles that recompute their halos */
+    bool allows_columns;    /* grids with more than one column */
+    bool allows_copies;     /* concats that copy where views would hold more memory */
+};
+
+/* All techniques on, search "dp", no budget, default profile; facts zeroed. */
+void tess_planner_options_init(struct tess_planner_options *options);
+
+/* What the planner says besides the plan. */
+struct tess_planner_report {
+    int64_t smallest_bytes; /* least peak found: the smallest feasible budget */
+    int limiting_layer;     /* darknet's number of the layer at which that plan peaks */
+    int n_evaluated;        /* segments and plans whose memory was laid out */
+};
+
+/* Plans. On success *plan_out is a new plan within the budget, with predictions. If no plan fits:
+ * TESS_E_INFEASIBLE, with the smallest feasible budget and the limiting layer in the message and
+ * in `report_out` (may be NULL). TESS_E_USAGE for an unknown search, TESS_E_NOMEM. */
+enum tess_status tess_planner_plan(const struct tess_graph *graph,
+                                   const struct tess_planner_options *options,
+                                   struct tess_plan **plan_out,
+                                   struct tess_planner_report *report_out,
+                                   struct tess_error *error);
+
+/* Fills the predictions of a plan (memory, time, per group) from its groups, facts and options.
+ * The plan must pass tess_plan_check. */
+enum tess_status tess_planner_predict(const struct tess_graph *graph,
+                                      const struct tess_planner_options *options,
+                                      struct tess_plan *plan, struct tess_error *error);
+
+#endif
