@@ -184,7 +184,7 @@ static bool can_take_over(const struct maker *maker, enum tess_world world, int 
            !from->is_output && last_reader(layout, input) == layout->position[op_id];
 }
 
-/* Lets an element-wise op overwrite an input that dies with it. Rolling windows are left alone:
+/* Lets an element-wise op overwrite its first input if that dies with it. Rolling windows are left alone:
  * the rows of input and output that they hold differ. */
 static void share_in_place(struct maker *maker, int op_id, int group)
 {
@@ -194,14 +194,9 @@ static void share_in_place(struct maker *maker, int op_id, int group)
     if (tess_group_is_tiled(in) && in->tiling.halo == TESS_HALO_REUSE)
         return;
     enum tess_world world = tess_group_is_tiled(in) ? TESS_LOCAL : TESS_STORED;
-    for (int i = 0; i < op->n_inputs; i++) {
-        int input = op->inputs[i];
-        bool is_twice = op->n_inputs == 2 && op->inputs[0] == op->inputs[1];
-        if (!is_twice && can_take_over(maker, world, input, op_id)) {
-            share(&maker->worlds[world], op->output, input, 0);
-            return;
-        }
-    }
+    bool reads_it_twice = op->n_inputs == 2 && op->inputs[0] == op->inputs[1];
+    if (!reads_it_twice && can_take_over(maker, world, op->inputs[0], op_id))
+        share(&maker->worlds[world], op->output, op->inputs[0], 0);
 }
 
 static void share_group(struct maker *maker, int group)
