@@ -1,0 +1,239 @@
+/* Problem: resize an image that is never in memory as a whole, with the very floats that
+ * a resize of the whole image gives.
+ *
+ * Method: darknet resizes in two passes: every row to the new width, then columns to the
+ * new height, where new row r mixes the resized rows iy = floor(r * h_scale) and iy + 1.
+ * iy never falls as r grows, so reading forward and keeping two resized rows is enough.
+ * Row y lives in slot y % 2; neighbours never share one.
+ *
+ * Cost: one read of the image; at most 2 * fitted_h rows are resized.
+ *
+ * Worked example: 5 rows become 3, h_scale = (5 - 1) / (3 - 1) = 2: new row 0 reads rows
+ * 0 and 1, new row 1 reads 2 and 3, new row 2, the last, reads 4 alone.
+ *
+ * Reference: src/image.c of darknet, resize_image() and letterbox_image().
+ */
+#include "cli/letterbox.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+#include "base/arith.h"
+
+enum { N_CHANNELS = 3, N_LEVELS = 256 };
+
+static const float padding = 0.5f;
+
+/* A run in progress. */
+struct resizer {
+    const struct tess_letterbox *box;
+    struct tess_image *image;
+    const struct tess_rgb_plane *plane;
+    float levels[N_LEVELS]; /* a byte as a fraction of 1 */
+    float *slots[2];        /* [fitted_w][3] resized rows */
+    int slot_y[2];          /* the image row that a slot holds, -1 for none */
+    unsigned char *rgb_row; /* [image_w][3] */
+    int next_y;             /* the image row that comes next */
+};
+
+void tess_letterbox_init(struct tess_letterbox *box, enum tess_fit fit, int image_w,
+                         int image_h, int net_w, int net_h)
+{
+    assert(image_w >= 1 && image_w <= TESS_IMAGE_MAX_SIDE);
+    assert(image_h >= 1 && image_h <= TESS_IMAGE_MAX_SIDE);
+    assert(net_w >= 1 && net_h >= 1);
+    int fitted_w = net_w, fitted_h = net_h;
+    if (fit == TESS_FIT_LETTERBOX) {
+        if ((float)net_w / (float)image_w < (float)net_h / (float)image_h)
+            fitted_h = (int)((int64_t)image_h * net_w / image_w);
+        else
+            fitted_w = (int)((int64_t)image_w * net_h / image_h);
+    }
+    fitted_w = tess_max_int(1, fitted_w);
+    fitted_h = tess_max_int(1, fitted_h);
+    assert(fitted_w <= net_w && fitted_h <= net_h);
+    *box = (struct tess_letterbox){
+        .fit = fit,
+        .image_w = image_w,
+        .image_h = image_h,
+        .net_w = net_w,
+        .net_h = net_h,
+        .fitted_w = fitted_w,
+        .fitted_h = fitted_h,
+        .left = (net_w - fitted_w) / 2,
+        .top = (net_h - fitted_h) / 2,
+    };
+}
+
+void tess_rgb_plane_init(struct tess_rgb_plane *plane, const struct tess_letterbox *box,
+                         float *data)
+{
+    *plane = (struct tess_rgb_plane){
+        .data = data,
+        .row_stride = (ptrdiff_t)box->net_w * N_CHANNELS,
+        .pixel_stride = N_CHANNELS,
+        .h = box->net_h,
+        .w = box->net_w,
+        .scale = 1,
+    };
+}
+
+int64_t tess_letterbox_bytes_needed(const struct tess_letterbox *box)
+{
+    int64_t slot_bytes = (int64_t)box->fitted_w * N_CHANNELS * (int64_t)sizeof(float);
+    return 2 * slot_bytes + (int64_t)box->image_w * N_CHANNELS;
+}
+
+/* darknet divides by new - 1 and never looks at the result where new is 1. Zero keeps
+ * that case finite. */
+static float scale_of(int n_old, int n_new)
+{
+    return n_new == 1 ? 0 : (float)(n_old - 1) / (float)(n_new - 1);
+}
+
+static void resize_row(const struct resizer *resizer, float *resized)
+{
+    const int old_w = resizer->box->image_w, new_w = resizer->box->fitted_w;
+    const float *levels = resizer->levels;
+    const float scale = scale_of(old_w, new_w);
+    for (int x = 0; x < new_w; x++, resized += N_CHANNELS) {
+        if (x == new_w - 1 || old_w == 1) {
+            const unsigned char *last = resizer->rgb_row + (old_w - 1) * N_CHANNELS;
+            for (int c = 0; c < N_CHANNELS; c++)
+                resized[c] = levels[last[c]];
+            continue;
+        }
+        float sx = (float)x * scale;
+        int ix = (int)sx;
+        float dx = sx - (float)ix;
+        const unsigned char *at = resizer->rgb_row + ix * N_CHANNELS;
+        assert(ix + 1 < old_w);
+        for (int c = 0; c < N_CHANNELS; c++)
+            resized[c] = (1 - dx) * levels[at[c]] + dx * levels[at[c + N_CHANNELS]];
+    }
+}
+
+/* Reads forward to image row `y` and resizes it, unless its slot has it already. */
+static enum tess_status fetch_row(struct resizer *resizer, int y,
+                                  struct tess_error *error)
+{
+    const int slot = y % 2;
+    if (resizer->slot_y[slot] == y)
+        return TESS_OK;
+    assert(resizer->next_y <= y); /* rows are asked for in ascending order */
+    while (resizer->next_y <= y) {
+        enum tess_status status =
+            tess_image_next_row(resizer->image, resizer->rgb_row, error);
+        if (status != TESS_OK)
+            return status;
+        resizer->next_y++;
+    }
+    resize_row(resizer, resizer->slots[slot]);
+    resizer->slot_y[slot] = y;
+    return TESS_OK;
+}
+
+/* Writes padding to columns [begin, end) of row `y` of the uncropped image, as far as the
+ * plane has them. */
+static void pad_pixels(const struct resizer *resizer, int y, int begin, int end)
+{
+    const struct tess_rgb_plane *plane = resizer->plane;
+    const int row = y - plane->crop_top;
+    if (row < 0 || row >= plane->h)
+        return;
+    begin = tess_max_int(0, begin - plane->crop_left);
+    end = tess_min_int(plane->w, end - plane->crop_left);
+    for (int x = begin; x < end; x++) {
+        float *pixel = plane->data + row * plane->row_stride + x * plane->pixel_stride;
+        for (int c = 0; c < N_CHANNELS; c++)
+            pixel[c] = padding * plane->scale + plane->offset;
+    }
+}
+
+/* Mixes two resized rows into row `r` of the fitted image, as far as the plane has it. */
+static void mix_rows(const struct resizer *resizer, int r, const float *upper,
+                     const float *lower, float dy)
+{
+    const struct tess_letterbox *box = resizer->box;
+    const struct tess_rgb_plane *plane = resizer->plane;
+    const int row = box->top + r - plane->crop_top;
+    const int left = box->left - plane->crop_left; /* of the fitted image in the plane */
+    if (row < 0 || row >= plane->h)
+        return;
+    const int end = tess_min_int(plane->w, left + box->fitted_w);
+    for (int x = tess_max_int(0, left); x < end; x++) {
+        float *pixel = plane->data + row * plane->row_stride + x * plane->pixel_stride;
+        for (int c = 0; c < N_CHANNELS; c++) {
+            const int i = (x - left) * N_CHANNELS + c;
+            float value = (1 - dy) * upper[i];
+            if (lower)
+                value += dy * lower[i];
+            pixel[c] = value * plane->scale + plane->offset;
+        }
+    }
+}
+
+/* Writes row `r` of the fitted image, and the padding left and right of it. */
+static enum tess_status write_row(struct resizer *resizer, int r,
+                                  struct tess_error *error)
+{
+    const struct tess_letterbox *box = resizer->box;
+    const bool is_last = r == box->fitted_h - 1 || box->image_h == 1;
+    const float sy = (float)r * scale_of(box->image_h, box->fitted_h);
+    const int iy = (int)sy;
+
+    enum tess_status status = fetch_row(resizer, iy, error);
+    if (status == TESS_OK && !is_last)
+        status = fetch_row(resizer, iy + 1, error);
+    if (status != TESS_OK)
+        return status;
+    /* The last row mixes nothing in, even where rounding left sy below a whole number:
+     * darknet's habit, kept because the network's input must be darknet's. */
+    const float *lower = is_last ? NULL : resizer->slots[(iy + 1) % 2];
+    mix_rows(resizer, r, resizer->slots[iy % 2], lower, sy - (float)iy);
+    pad_pixels(resizer, box->top + r, 0, box->left);
+    pad_pixels(resizer, box->top + r, box->left + box->fitted_w, box->net_w);
+    return TESS_OK;
+}
+
+enum tess_status tess_letterbox_run(const struct tess_letterbox *box,
+                                    struct tess_image *image, void *scratch,
+                                    const struct tess_rgb_plane *plane,
+                                    struct tess_error *error)
+{
+    assert(tess_image_width(image) == box->image_w);
+    assert(tess_image_height(image) == box->image_h);
+    assert((uintptr_t)scratch % _Alignof(float) == 0);
+    assert(plane->crop_top >= 0 && plane->crop_top + plane->h <= box->net_h);
+    assert(plane->crop_left >= 0 && plane->crop_left + plane->w <= box->net_w);
+    const int slot_elems = box->fitted_w * N_CHANNELS;
+    struct resizer resizer = {
+        .box = box,
+        .image = image,
+        .plane = plane,
+        .slots = {scratch, (float *)scratch + slot_elems},
+        .slot_y = {-1, -1},
+        .rgb_row = (unsigned char *)((float *)scratch + 2 * (ptrdiff_t)slot_elems),
+    };
+    for (int i = 0; i < N_LEVELS; i++)
+        resizer.levels[i] = (float)(i / 255.); /* divided in double, as darknet does */
+
+    for (int y = 0; y < box->top; y++)
+        pad_pixels(&resizer, y, 0, box->net_w);
+    for (int r = 0; r < box->fitted_h; r++) {
+        enum tess_status status = write_row(&resizer, r, error);
+        if (status != TESS_OK)
+            return status;
+    }
+    for (int y = box->top + box->fitted_h; y < box->net_h; y++)
+        pad_pixels(&resizer, y, 0, box->net_w);
+
+    /* The rest of the file may be damaged, and then the rows above may be so too. */
+    while (resizer.next_y < box->image_h) {
+        enum tess_status status = tess_image_next_row(image, resizer.rgb_row, error);
+        if (status != TESS_OK)
+            return status;
+        resizer.next_y++;
+    }
+    return TESS_OK;
+}
