@@ -1,0 +1,18 @@
+#include "executor/kernel.h"
+
+#include <string.h>
+
+/* Fastest first: "auto" takes the first. */
+static const struct tess_kernel_family *const families[] = {&tess_kernel_xnn,
+                                                            &tess_kernel_ref};
+
+const struct tess_kernel_family *tess_kernel_family_find(const char *name)
+{
+    if (strcmp(name, "auto") == 0)
+        return families[0];
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        if (strcmp(name, families[i]->name) == 0)
+            return families[i];
+    }
+    return NULL;
+}
