@@ -195,7 +195,7 @@ enum tess_status tess_plain_conv_create(const struct tess_kernel_request *reques
     conv->n_taps = op->window.kernel_h * op->window.kernel_w;
     conv->group_filters = request->graph->tensors[op->output].c / groups;
     conv->group_channels = request->graph->tensors[op->inputs[0]].c / groups;
-    conv->is_depthwise = tess_op_is_depthwise(request->graph, op);
+    conv->is_depthwise = conv->group_filters == 1 && conv->group_channels == 1;
     kernel->run = plain_conv_run;
     status = pack_all(conv, request, error);
     if (status) {

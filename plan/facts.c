@@ -37,7 +37,7 @@ struct filter_shape {
     int group_filters;
     int group_channels;
     int64_t n_taps;
-    bool is_depthwise;
+    bool is_depthwise; /* one channel and one filter per group, even if that is all */
 };
 
 static struct filter_shape shape_of(const struct tess_graph *graph, int op)
@@ -51,7 +51,7 @@ static struct filter_shape shape_of(const struct tess_graph *graph, int op)
     shape.group_filters = shape.n_filters / groups;
     shape.group_channels = graph->tensors[it->inputs[0]].c / groups;
     shape.n_taps = (int64_t)it->window.kernel_h * it->window.kernel_w;
-    shape.is_depthwise = tess_op_is_depthwise(graph, it);
+    shape.is_depthwise = shape.group_filters == 1 && shape.group_channels == 1;
     assert(shape.group_filters > 0 && shape.group_channels > 0 && shape.n_taps > 0);
     return shape;
 }
@@ -175,7 +175,11 @@ static int64_t slice_weights_bytes(const struct tess_kernel_facts *facts,
         n_taps = shape->n_taps * shape->group_channels;
     } else {
         int64_t in_group = tess_min_i64(n_filters, shape->group_filters);
-        n_lanes = n_filters / in_group * tess_round_up(in_group, facts->filter_block);
+        int64_t block = facts->filter_block;
+        if (shape->group_channels ==
+            1) /* a slice of one filter becomes a depthwise one */
+            block = tess_max_i64(block, facts->depthwise_block);
+        n_lanes = n_filters / in_group * tess_round_up(in_group, block);
         n_taps =
             shape->n_taps * tess_round_up(shape->group_channels, facts->channel_block);
     }
@@ -214,21 +218,21 @@ int64_t tess_facts_table_bytes(const struct tess_kernel_facts *facts,
     struct filter_shape shape = shape_of(graph, op);
     bool is_matrix_product = shape.n_taps == 1 && window->stride_h == 1 &&
                              window->stride_w == 1 && !is_padded(graph, op);
-    if (is_matrix_product && !shape.is_depthwise)
+    if (is_matrix_product)
         return 0;
     assert(largest.n_rows > 0 && largest.n_cols > 0);
     int64_t n_pixels = tess_min_i64((int64_t)largest.n_rows * largest.n_cols,
                                     tess_max_i64(facts->call_pixels, largest.n_cols));
     int64_t n_pointers = shape.n_taps * tess_round_up(n_pixels, facts->pixel_block);
-    if (shape.is_depthwise) {
-        /* One run of pointers per output row, column by column; neighbouring pixels share
-         * the columns that both see, unless those are dilated. The first pixel of each
-         * row adds the columns it shares with none. */
-        int kernel_w = window->kernel_w;
-        int step =
-            window->dilation_w == 1 ? tess_min_int(window->stride_w, kernel_w) : kernel_w;
+    if (shape.group_channels == 1) {
+        /* Depthwise: one run of pointers per output row, column by column: kernel_w
+         * columns for its first pixel, for each further one those that it adds, or all if
+         * dilated. */
+        int step = window->dilation_w == 1 ? window->stride_w : window->kernel_w;
         int64_t n_rows = tess_min_i64(largest.n_rows, n_pixels);
-        n_pointers = window->kernel_h * (n_rows * (kernel_w - step) + n_pixels * step);
+        int64_t n_extra = n_rows * tess_max_int(window->kernel_w - step, 0);
+        n_pointers =
+            tess_max_i64(n_pointers, window->kernel_h * (n_extra + n_pixels * step));
     }
     return n_pointers * facts->pointer_bytes;
 }
@@ -255,10 +259,11 @@ int64_t tess_facts_workspace_bytes_of(const struct tess_kernel_facts *facts,
     if (table_bytes > 0)
         bytes += piece_bytes(table_bytes);
     if (is_padded(graph, op)) {
-        int64_t n_channels =
-            shape.is_depthwise
-                ? tess_round_up(filters.end - filters.begin, facts->depthwise_block)
-                : tess_round_up(shape.group_channels, facts->channel_block);
+        int64_t n_channels = tess_round_up(shape.group_channels, facts->channel_block);
+        if (shape.group_channels == 1)
+            n_channels =
+                tess_max_i64(n_channels, tess_round_up(filters.end - filters.begin,
+                                                       facts->depthwise_block));
         bytes += piece_bytes(n_channels * float_bytes + facts->tail_bytes);
     }
     return bytes;
