@@ -78,6 +78,12 @@ static const struct tess_darknet_section *find_kind(const char *name)
     return NULL;
 }
 
+static bool is_net_section(const struct tess_cfg_section *section)
+{
+    return strcmp(section->name, tess_darknet_net.names[0]) == 0 ||
+           strcmp(section->name, tess_darknet_net.names[1]) == 0;
+}
+
 static enum tess_status unknown_section(struct tess_darknet *d)
 {
     const char *names[N_KINDS + 1];
@@ -85,8 +91,13 @@ static enum tess_status unknown_section(struct tess_darknet *d)
         names[i] = kinds[i]->names[0];
     names[N_KINDS] = NULL;
     const struct tess_cfg_section *section = d->section;
+    bool is_net = is_net_section(section);
     tess_error_at(d->error, TESS_E_MODEL, d->file_name, section->line, section->col,
-                  "section [%.40s] is not supported", section->name);
+                  is_net ? "[%.40s] may only be the first section"
+                         : "section [%.40s] is not supported",
+                  section->name);
+    if (is_net)
+        return TESS_E_MODEL;
     const char *near = tess_nearest_word(section->name, names);
     if (near)
         tess_error_hint(d->error, "did you mean [%s]?", near);
@@ -136,12 +147,8 @@ static enum tess_status build_layers(struct tess_darknet *d)
 
 static enum tess_status build_network(struct tess_darknet *d)
 {
-    bool has_net = d->cfg->n_sections > 0;
-    d->section = d->cfg->sections;
-    if (has_net)
-        has_net = strcmp(d->section->name, tess_darknet_net.names[0]) == 0 ||
-                  strcmp(d->section->name, tess_darknet_net.names[1]) == 0;
-    if (!has_net) {
+    d->section = d->cfg->sections; /* NULL if there is none */
+    if (!d->section || !is_net_section(d->section)) {
         int line = d->section ? d->section->line : 0,
             col = d->section ? d->section->col : 0;
         tess_error_at(d->error, TESS_E_MODEL, d->file_name, line, col,

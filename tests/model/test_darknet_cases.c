@@ -1,0 +1,46 @@
+/* Every folder of tests/cases/cfg: input.cfg and what it must give, `error` or `dump`. */
+#include "tests/model/model_testing.h"
+
+static void check_case(const char *folder)
+{
+    char path[600];
+    struct tess_graph *graph = NULL;
+    struct tess_text found = {0}, warnings = {0};
+    struct tess_error error;
+    tess_error_init(&error);
+    snprintf(path, sizeof path, "%s/input.cfg", folder);
+    struct tess_text cfg = testing_read(path);
+    enum tess_status status = tess_darknet_parse(tess_text_string(&cfg), cfg.len,
+                                                 "input.cfg", &graph, &warnings, &error);
+    print_message("%s\n", folder);
+    if (status == TESS_OK) {
+        tess_graph_assert_valid(graph);
+        testing_dump(&found, graph);
+        tess_text_append(&found, tess_text_string(&warnings), warnings.len);
+    } else {
+        assert_int_equal(status, TESS_E_MODEL);
+        assert_int_equal(error.status, TESS_E_MODEL);
+        assert_null(graph);
+        testing_print_error(&found, &error);
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, status == TESS_OK ? "dump" : "error");
+    testing_expect(path, tess_text_string(&found));
+    tess_graph_destroy(graph);
+    tess_text_release(&cfg);
+    tess_text_release(&found);
+    tess_text_release(&warnings);
+}
+
+static void test_every_case_gives_its_error_or_dump(void **state)
+{
+    (void)state;
+    assert_true(testing_each_case("tests/cases/cfg", check_case) >= 90);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_case_gives_its_error_or_dump),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
