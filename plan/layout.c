@@ -196,8 +196,13 @@ static void widen_for_op(struct tess_layout *layout, int op_id, enum tess_axis a
     bool is_cut_wide = tiles->axis[TESS_COLS].n_tiles > 1;
     struct tess_range computes = computes_of(layout, op_id, axis, tile);
     struct tess_storage *target = &layout->storages[tess_layout_target(layout, op_id).storage];
-    if (target->group >= 0)
+    if (target->group >= 0) {
+        /* A share can lag behind what was computed ahead of it for later ops of the group. */
+        int at = layout->position[op_id] - layout->plan->groups[target->group].first;
         widen(target, axis, tile, computes);
+        if (layout->stored[op->output].storage >= 0)
+            widen(target, axis, tile, tess_tiles_share(tiles, axis, tile, at));
+    }
     for (int input = 0; input < op->n_inputs; input++) {
         struct tess_storage *source =
             &layout->storages[tess_layout_source(layout, op_id, input).storage];
@@ -574,6 +579,22 @@ int64_t tess_layout_arena_bytes(const struct tess_layout *layout)
     return bytes;
 }
 
+/* File pages held while the weights of an op are read, slice by slice. */
+static int64_t window_bytes(const struct tess_layout *layout, int op_id)
+{
+    const struct tess_op *op = &layout->graph->ops[op_id];
+    if (!tess_op_has_weights(op))
+        return 0;
+    struct tess_filter_range all = {0, layout->graph->tensors[op->output].c};
+    int64_t most = 0;
+    for (int begin = 0, end; begin < all.end; begin = end) {
+        end = tess_facts_slice_end(&layout->plan->facts, layout->graph, op_id, all, begin);
+        most = tess_max_i64(most,
+                            tess_weights_window_bytes(layout->graph, op_id, end - begin));
+    }
+    return most;
+}
+
 void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *memory_out)
 {
     const struct tess_kernel_facts *facts = &layout->plan->facts;
@@ -584,10 +605,7 @@ void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *me
         memory_out->weights += tess_facts_weights_bytes(facts, layout->graph, op);
         memory_out->workspace +=
             tess_facts_workspace_bytes(facts, layout->graph, op, layout->ops[op].largest);
-        if (tess_op_has_weights(&layout->graph->ops[op]))
-            memory_out->window = tess_max_i64(
-                memory_out->window,
-                tess_weights_window_bytes(layout->graph, op, (int)facts->filter_slice));
+        memory_out->window = tess_max_i64(memory_out->window, window_bytes(layout, op));
     }
     memory_out->arena = tess_layout_arena_bytes(layout);
     memory_out->peak = tess_memory_sum(memory_out);

@@ -1,0 +1,50 @@
+/* tessera: runs detectors whose memory does not fit. Wires the verbs; see cli/args.h for what
+ * they take.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/verbs.h"
+
+static tess_verb_function *const VERBS[TESS_N_VERBS] = {
+    [TESS_VERB_INFO] = tess_verb_info,     [TESS_VERB_PLAN] = tess_verb_plan,
+    [TESS_VERB_VERIFY] = tess_verb_verify, [TESS_VERB_RUN] = tess_verb_run,
+    [TESS_VERB_BENCH] = tess_verb_bench,   [TESS_VERB_SYNTH] = tess_verb_synth,
+    [TESS_VERB_DOCTOR] = tess_verb_doctor,
+};
+
+static int print_help(const struct tess_args *args)
+{
+    struct tess_text text;
+    tess_text_init(&text);
+    if (args)
+        tess_args_verb_help(args->verb, &text);
+    else
+        tess_args_help(&text);
+    fputs(tess_text_string(&text), stdout);
+    tess_text_release(&text);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct tess_args args;
+    struct tess_error error;
+    tess_error_init(&error);
+    if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+                      strcmp(argv[1], "help") == 0))
+        return print_help(NULL);
+    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+        printf("tessera %s\n", TESSERA_VERSION);
+        return 0;
+    }
+    enum tess_status status = tess_args_parse(argc, argv, &args, &error);
+    if (status == TESS_OK && args.has_help)
+        return print_help(&args);
+    if (status == TESS_OK)
+        status = VERBS[args.verb](&args, &error);
+    if (status != TESS_OK)
+        tess_print_error(&error);
+    return tess_status_exit_code(status);
+}

@@ -1,0 +1,116 @@
+#include "cli/verbs.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "model/darknet.h"
+#include "plan/plan_text.h"
+#include "planner/planner.h"
+#include "planner/search.h"
+
+enum { TEXT_LIMIT_BYTES = 1 << 20 };
+
+static enum tess_status read_facts(struct tess_kernel_facts *facts_out, struct tess_error *error)
+{
+    struct tess_text text;
+    tess_text_init(&text);
+    enum tess_status status = tess_file_read("-", TEXT_LIMIT_BYTES, &text, error);
+    if (status == TESS_OK)
+        status = tess_facts_read(tess_text_string(&text), text.len, "kernel facts", facts_out,
+                                 error);
+    tess_text_release(&text);
+    return status;
+}
+
+static enum tess_status read_profile(const char *path, struct tess_profile *profile_out,
+                                     struct tess_error *error)
+{
+    struct tess_text text;
+    if (!path)
+        return TESS_OK;
+    tess_text_init(&text);
+    enum tess_status status = tess_file_read(path, TEXT_LIMIT_BYTES, &text, error);
+    if (status == TESS_OK)
+        status = tess_profile_read(tess_text_string(&text), text.len, path, profile_out, error);
+    tess_text_release(&text);
+    return status;
+}
+
+static enum tess_status unknown_search(const char *name, struct tess_error *error)
+{
+    struct tess_text known;
+    tess_text_init(&known);
+    for (const struct tess_search *const *at = tess_searches(); *at; at++)
+        tess_text_printf(&known, "%s%s", known.len ? ", " : "", (*at)->name);
+    tess_error_set(error, TESS_E_USAGE, "--search %s: no such method", name);
+    tess_error_hint(error, "methods: %s", tess_text_string(&known));
+    tess_text_release(&known);
+    return TESS_E_USAGE;
+}
+
+static enum tess_status read_options(const struct tess_args *args,
+                                     struct tess_planner_options *options,
+                                     struct tess_error *error)
+{
+    tess_planner_options_init(options);
+    options->search = args->search;
+    options->budget_bytes = args->has_budget ? args->memory_bytes : 0;
+    options->n_threads = (int)args->n_threads;
+    options->input_bytes = args->input_bytes;
+    options->allows_columns = !args->forbids_columns;
+    options->allows_copies = !args->forbids_copies;
+    options->allows_reuse = strcmp(args->halo, "recompute") != 0;
+    options->allows_recompute = strcmp(args->halo, "reuse") != 0;
+    if (strcmp(args->halo, "any") != 0 && options->allows_reuse && options->allows_recompute) {
+        tess_error_set(error, TESS_E_USAGE, "--halo %s: expected any, reuse or recompute",
+                       args->halo);
+        return TESS_E_USAGE;
+    }
+    if (!tess_search_find(args->search))
+        return unknown_search(args->search, error);
+    enum tess_status status = read_facts(&options->facts, error);
+    return status == TESS_OK ? read_profile(args->profile, &options->profile, error) : status;
+}
+
+static enum tess_status load(const struct tess_args *args, struct tess_graph **graph_out,
+                             struct tess_error *error)
+{
+    struct tess_graph *network = NULL;
+    enum tess_status status = tess_darknet_load(args->model, &network, NULL, error);
+    if (status != TESS_OK || !args->has_layers) {
+        *graph_out = network;
+        return status;
+    }
+    int first, last;
+    if (!tess_graph_find_layer(network, args->first_layer, &first) ||
+        !tess_graph_find_layer(network, args->last_layer, &last))
+        status = tess_error_set(error, TESS_E_USAGE, "--layers: no such layers");
+    else
+        status = tess_graph_cut(network, first, last, graph_out, error);
+    tess_graph_destroy(network);
+    return status;
+}
+
+enum tess_status tess_verb_plan_here(const struct tess_args *args, struct tess_error *error)
+{
+    struct tess_graph *graph = NULL;
+    struct tess_plan *plan = NULL;
+    struct tess_planner_options options;
+    struct tess_text text;
+    tess_text_init(&text);
+    enum tess_status status = load(args, &graph, error);
+    if (status == TESS_OK)
+        status = read_options(args, &options, error);
+    if (status == TESS_OK)
+        status = tess_planner_plan(graph, &options, &plan, NULL, error);
+    if (status == TESS_OK) {
+        tess_plan_write(plan, graph, &text);
+        status = text.is_broken ? tess_error_nomem(error)
+                                : tess_file_write("-", text.data, text.len, error);
+    }
+    tess_text_release(&text);
+    tess_plan_destroy(plan);
+    tess_graph_destroy(graph);
+    return status;
+}

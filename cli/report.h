@@ -1,0 +1,46 @@
+/* What a run has to say: a table for people, JSON for programs.
+ *
+ * Every report shows three peaks of memory: predicted from the plan, verified by the independent
+ * checker, measured by the operating system.
+ */
+#ifndef TESS_CLI_REPORT_H
+#define TESS_CLI_REPORT_H
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/names.h"
+#include "cli/results.h"
+#include "plan/plan.h"
+#include "plan/verify.h"
+
+struct tess_run_report {
+    const struct tess_graph *graph;
+    const struct tess_plan *plan;
+    const struct tess_verdict *verdict;
+    const struct tess_results *results;
+    const struct tess_names *names; /* may be NULL */
+    const char *kernels;            /* name of the family that ran */
+    int64_t measured_peak_bytes;    /* VmHWM, 0 unknown */
+    int n_runs;
+    const double *run_us;           /* [n_runs] */
+    const double *group_us;         /* [plan->n_groups], of the median run */
+};
+
+/* Appends the JSON document. */
+void tess_report_json(const struct tess_run_report *report, struct tess_text *text_out);
+
+/* Appends a table of detections (or classes), times and the three peaks. */
+void tess_report_table(const struct tess_run_report *report, struct tess_text *text_out);
+
+/* Appends a table of the groups of a plan. */
+void tess_report_plan(const struct tess_graph *graph, const struct tess_plan *plan,
+                      struct tess_text *text_out);
+
+/* Median, least and greatest of n > 0 times. The median of an even number is the lower one. */
+struct tess_time_summary {
+    double median_us, least_us, most_us;
+    int median_index; /* which run it was */
+};
+struct tess_time_summary tess_time_summarize(const double *run_us, int n_runs);
+
+#endif

@@ -1,0 +1,218 @@
+#include "cli/session.h"
+
+#include <malloc.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "cli/spawn.h"
+#include "executor/process_memory.h"
+#include "model/darknet.h"
+#include "plan/layout.h"
+#include "plan/plan_text.h"
+
+/* TUNING: what a run touches after the facts were taken and outside of every counted term:
+ * code of readers, decoders and reports, their heap, page tables of libraries. Over the table of
+ * bench/memory_table.sh, see bench/results.md. */
+enum { LATER_BASE_BYTES = 640 * 1024 };
+enum { PLAN_LIMIT_BYTES = 1 << 20 };
+
+static int n_processors(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+static enum tess_status cut(struct tess_session *session, struct tess_error *error)
+{
+    const struct tess_args *args = session->args;
+    int first, last;
+    if (!tess_graph_find_layer(session->network, args->first_layer, &first) ||
+        !tess_graph_find_layer(session->network, args->last_layer, &last) || first > last) {
+        tess_error_set(error, TESS_E_USAGE, "--layers: %s has layers 0..%d", args->model,
+                       session->network->n_layers - 1);
+        return TESS_E_USAGE;
+    }
+    enum tess_status status = tess_graph_cut(session->network, first, last, &session->part, error);
+    if (status == TESS_OK)
+        session->graph = session->part;
+    return status;
+}
+
+enum tess_status tess_session_init(struct tess_session *session, const struct tess_args *args,
+                                   struct tess_error *error)
+{
+    struct tess_text warnings;
+    tess_text_init(&warnings);
+    memset(session, 0, sizeof *session);
+    session->args = args;
+    session->n_threads = args->n_threads > 0 ? (int)args->n_threads : n_processors();
+    enum tess_status status =
+        tess_darknet_load(args->model, &session->network, &warnings, error);
+    if (warnings.len > 0 && !args->is_quiet)
+        fprintf(stderr, "%s", tess_text_string(&warnings));
+    tess_text_release(&warnings);
+    if (status != TESS_OK)
+        return status;
+    session->graph = session->network;
+    return args->has_layers ? cut(session, error) : TESS_OK;
+}
+
+enum tess_status tess_session_start(struct tess_session *session, struct tess_error *error)
+{
+    const char *name = session->args->kernels;
+    const struct tess_kernel_family *family = tess_kernel_family_find(name);
+    if (!family) {
+        tess_error_set(error, TESS_E_USAGE, "unknown kernels \"%s\"", name);
+        tess_error_hint(error, "use auto, xnn or ref");
+        return TESS_E_USAGE;
+    }
+    enum tess_status status = family->start(0, error);
+    if (status != TESS_OK)
+        return status;
+    session->family = family;
+    family->facts(&session->facts);
+    malloc_trim(0);
+    session->facts.base_bytes = tess_process_resident_bytes() + LATER_BASE_BYTES;
+    return TESS_OK;
+}
+
+void tess_session_release(struct tess_session *session)
+{
+    if (session->family)
+        session->family->stop();
+    tess_graph_destroy(session->part);
+    tess_graph_destroy(session->network);
+    memset(session, 0, sizeof *session);
+}
+
+enum { MAX_ARGUMENTS = 40 };
+
+struct command {
+    char *argv[MAX_ARGUMENTS];
+    char numbers[8][32];
+    int n, n_numbers;
+};
+
+static void add(struct command *command, const char *argument)
+{
+    command->argv[command->n++] = (char *)(uintptr_t)argument;
+    command->argv[command->n] = NULL;
+}
+
+static void add_pair(struct command *command, const char *name, const char *value)
+{
+    if (value) {
+        add(command, name);
+        add(command, value);
+    }
+}
+
+static void add_number(struct command *command, const char *name, int64_t value)
+{
+    char *text = command->numbers[command->n_numbers++];
+    snprintf(text, sizeof command->numbers[0], "%lld", (long long)value);
+    add_pair(command, name, text);
+}
+
+static void build_command(const struct tess_session *session, const char *planner,
+                          int64_t input_bytes, struct command *command)
+{
+    const struct tess_args *args = session->args;
+    add(command, planner);
+    add(command, "plan");
+    add(command, args->model);
+    add(command, "--facts-from-stdin");
+    if (args->has_budget)
+        add_number(command, "--memory", args->memory_bytes);
+    add_number(command, "--threads", session->n_threads);
+    add_number(command, "--input-bytes", input_bytes);
+    add_pair(command, "--search", args->search);
+    add_pair(command, "--halo", args->halo);
+    add_pair(command, "--profile", args->profile);
+    if (args->forbids_columns)
+        add(command, "--no-columns");
+    if (args->forbids_copies)
+        add(command, "--no-copies");
+    add(command, "--quiet");
+    if (args->has_layers) {
+        char *text = command->numbers[command->n_numbers++];
+        snprintf(text, sizeof command->numbers[0], "%lld..%lld",
+                 (long long)args->first_layer, (long long)args->last_layer);
+        add_pair(command, "--layers", text);
+    }
+}
+
+static enum tess_status search(struct tess_session *session, int64_t input_bytes,
+                               struct tess_text *text_out, struct tess_error *error)
+{
+    char planner[4096];
+    struct tess_text facts;
+    struct command command = {.n = 0};
+    int exit_code = 0;
+    enum tess_status status =
+        tess_spawn_find("tessera-planner", planner, sizeof planner, error);
+    if (status != TESS_OK)
+        return status;
+    tess_text_init(&facts);
+    tess_facts_write(&session->facts, &facts);
+    build_command(session, planner, input_bytes, &command);
+    status = tess_spawn(command.argv, &facts, text_out, &exit_code, error);
+    tess_text_release(&facts);
+    if (status != TESS_OK || exit_code == 0)
+        return status;
+    /* The planner has told the user already: an error without a message says no more. */
+    for (int code = TESS_E_INTERNAL; code <= TESS_E_NOMEM; code++)
+        if (tess_status_exit_code((enum tess_status)code) == exit_code)
+            return tess_error_set(error, (enum tess_status)code, "%s", "");
+    return tess_error_set(error, TESS_E_INTERNAL, "the planner ended with code %d", exit_code);
+}
+
+static enum tess_status obtain(struct tess_session *session, int64_t input_bytes,
+                               struct tess_plan **plan_out, struct tess_error *error)
+{
+    const struct tess_args *args = session->args;
+    const char *name = args->plan ? args->plan : "planner";
+    struct tess_text text;
+    enum tess_status status;
+    if (args->is_untiled)
+        return tess_plan_create(session->graph, plan_out, error);
+    tess_text_init(&text);
+    if (args->plan)
+        status = tess_file_read(args->plan, PLAN_LIMIT_BYTES, &text, error);
+    else
+        status = search(session, input_bytes, &text, error);
+    if (status == TESS_OK)
+        status = tess_plan_read(tess_text_string(&text), text.len, name, session->graph,
+                                plan_out, error);
+    tess_text_release(&text);
+    return status;
+}
+
+enum tess_status tess_session_plan(struct tess_session *session, int64_t input_bytes,
+                                   struct tess_plan **plan_out, struct tess_error *error)
+{
+    struct tess_plan *plan = NULL;
+    struct tess_layout *layout = NULL;
+    enum tess_status status = obtain(session, input_bytes, &plan, error);
+    if (status != TESS_OK)
+        return status;
+    plan->facts = session->facts;
+    plan->n_threads = session->n_threads;
+    if (session->args->has_budget)
+        plan->budget_bytes = session->args->memory_bytes;
+    plan->memory.input = input_bytes;
+    status = tess_layout_create(session->graph, plan, &layout, error);
+    if (status != TESS_OK) {
+        tess_plan_destroy(plan);
+        return status;
+    }
+    tess_layout_memory(layout, &plan->memory);
+    tess_layout_destroy(layout);
+    malloc_trim(0);
+    *plan_out = plan;
+    return TESS_OK;
+}

@@ -1,0 +1,39 @@
+/* What every command that plans or runs needs first: the network, the kernel family, its facts,
+ * and a plan for them.
+ */
+#ifndef TESS_CLI_SESSION_H
+#define TESS_CLI_SESSION_H
+
+#include "base/error.h"
+#include "cli/args.h"
+#include "executor/kernel.h"
+#include "model/graph.h"
+#include "plan/plan.h"
+
+struct tess_session {
+    const struct tess_args *args;  /* borrowed */
+    struct tess_graph *network;    /* as the cfg gives it */
+    struct tess_graph *part;       /* the layers asked for, NULL for all */
+    const struct tess_graph *graph;/* the one to run: part or network */
+    const struct tess_kernel_family *family; /* started; NULL before tess_session_start */
+    struct tess_kernel_facts facts;
+    int n_threads;
+};
+
+/* Reads the model and cuts it to the layers asked for. Warnings of the importer go to standard
+ * error unless quiet. TESS_E_MODEL, TESS_E_USAGE, TESS_E_IO. */
+enum tess_status tess_session_init(struct tess_session *session, const struct tess_args *args,
+                                   struct tess_error *error);
+
+/* Starts the kernel family and takes its facts. */
+enum tess_status tess_session_start(struct tess_session *session, struct tess_error *error);
+
+void tess_session_release(struct tess_session *session); /* accepts zeroed memory */
+
+/* A plan as the arguments ask for: read from a file, untiled, or searched by the planner program.
+ * `input_bytes`: what reading the input holds. The planner program reports its errors itself: the
+ * error's message is then empty. The plan carries this process's facts and predictions. */
+enum tess_status tess_session_plan(struct tess_session *session, int64_t input_bytes,
+                                   struct tess_plan **plan_out, struct tess_error *error);
+
+#endif

@@ -1,0 +1,44 @@
+#include "cli/verbs.h"
+
+#include <stdio.h>
+
+#include "base/file.h"
+#include "cli/report.h"
+#include "cli/session.h"
+#include "plan/plan_text.h"
+
+static enum tess_status put_plan(const struct tess_session *session,
+                                 const struct tess_plan *plan, struct tess_error *error)
+{
+    const struct tess_args *args = session->args;
+    struct tess_text text;
+    tess_text_init(&text);
+    tess_plan_write(plan, session->graph, &text);
+    enum tess_status status =
+        text.is_broken
+            ? tess_error_nomem(error)
+            : tess_file_write(args->output ? args->output : "-", text.data, text.len, error);
+    if (status == TESS_OK && !args->is_quiet) {
+        tess_text_release(&text);
+        tess_report_plan(session->graph, plan, &text);
+        fputs(tess_text_string(&text), stderr);
+    }
+    tess_text_release(&text);
+    return status;
+}
+
+enum tess_status tess_verb_plan(const struct tess_args *args, struct tess_error *error)
+{
+    struct tess_session session;
+    struct tess_plan *plan = NULL;
+    enum tess_status status = tess_session_init(&session, args, error);
+    if (status == TESS_OK)
+        status = tess_session_start(&session, error);
+    if (status == TESS_OK)
+        status = tess_session_plan(&session, 0, &plan, error);
+    if (status == TESS_OK)
+        status = put_plan(&session, plan, error);
+    tess_plan_destroy(plan);
+    tess_session_release(&session);
+    return status;
+}

@@ -1,0 +1,29 @@
+/* The commands. Each takes the parsed arguments, talks to the user on standard output (data) and
+ * standard error (talk), and returns a status for the exit code. An error whose message is empty
+ * has been told already.
+ */
+#ifndef TESS_CLI_VERBS_H
+#define TESS_CLI_VERBS_H
+
+#include "base/error.h"
+#include "cli/args.h"
+
+typedef enum tess_status tess_verb_function(const struct tess_args *args,
+                                            struct tess_error *error);
+
+tess_verb_function tess_verb_info;
+tess_verb_function tess_verb_plan;
+tess_verb_function tess_verb_verify;
+tess_verb_function tess_verb_run;
+tess_verb_function tess_verb_bench;
+tess_verb_function tess_verb_synth;
+tess_verb_function tess_verb_doctor;
+
+/* What the planner program does: facts on standard input, plan on standard output. */
+tess_verb_function tess_verb_plan_here;
+
+/* Prints an error the way every program of the project does:
+ * file:line:col: error: what, and a hint on a line of its own. */
+void tess_print_error(const struct tess_error *error);
+
+#endif
