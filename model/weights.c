@@ -225,7 +225,7 @@ static enum tess_status read_affine(const struct slice *slice, int filter, float
     if (!isfinite(*factor))
         return not_finite(slice, filter, "a batch-norm scale or variance");
     if (!isfinite(*bias))
-        return not_finite(slice, filter, "the bias");
+        return not_finite(slice, filter, "the bias or batch-norm mean");
     return TESS_OK;
 }
 
