@@ -173,13 +173,15 @@ static void cut_axis(struct tess_tiles *tiles, enum tess_axis which, const int *
         struct tess_range *computes = range_at(axis->computes, tiles, tile, 0);
         for (int at = 0; at < tiles->n_ops; at++) {
             struct tess_range share = {0, 0};
-            int64_t extent = tess_tensor_extent(output_of(tiles, at), which);
+            int extent = tess_tensor_extent(output_of(tiles, at), which);
             if (tiles->is_output[at]) {
-                share.begin = (int)(edges[tile] * extent / reference);
-                share.end = (int)(edges[tile + 1] * extent / reference);
+                share.begin = (int)((int64_t)edges[tile] * extent / reference);
+                share.end = (int)((int64_t)edges[tile + 1] * extent / reference);
             }
             *range_at(axis->shares, tiles, tile, at) = share;
-            computes[at] = share;
+            /* An axis that is not cut is computed whole, lines that nobody reads included:
+             * kernels that pad by themselves are made for calls of the full width. */
+            computes[at] = n_tiles == 1 ? (struct tess_range){0, extent} : share;
         }
         propagate(tiles, which, position, computes);
         if (tiles->tiling.halo == TESS_HALO_REUSE)
