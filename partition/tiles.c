@@ -3,7 +3,8 @@
  *
  * Method: the axes are independent. Per axis and tile, walk the ops backward: an op's range is
  * the hull of its share and of what later ops of the group read of it, clamped to the map. With
- * halos reused, keep of each range only what lies beyond the previous tile's.
+ * halos reused, do so for all tiles up to this one at once (ranges from line 0 on) and keep what
+ * lies beyond the ranges of the tile before.
  *
  * Invariant: when op k is visited, the ranges of all its readers in the group are final,
  * because readers come later in the order.
@@ -182,6 +183,10 @@ static void cut_axis(struct tess_tiles *tiles, enum tess_axis which, const int *
             /* An axis that is not cut is computed whole, lines that nobody reads included:
              * kernels that pad by themselves are made for calls of the full width. */
             computes[at] = n_tiles == 1 ? (struct tess_range){0, extent} : share;
+            /* From line 0 on: a tile in which one reader of an op rests must not skip lines
+             * that this reader needs in the next tile. */
+            if (tiles->tiling.halo == TESS_HALO_REUSE)
+                computes[at].begin = 0;
         }
         propagate(tiles, which, position, computes);
         if (tiles->tiling.halo == TESS_HALO_REUSE)
