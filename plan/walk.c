@@ -29,12 +29,19 @@ struct window {
     struct tess_range rows, cols;
 };
 
+static bool is_window_empty(struct window window)
+{
+    return tess_range_is_empty(window.rows) || tess_range_is_empty(window.cols);
+}
+
 static struct tess_place place_in(const struct walker *walker, struct tess_slot slot,
                                   int tensor, struct window window)
 {
     const struct tess_storage *storage = &walker->layout->storages[slot.storage];
     struct tess_range rows = tess_storage_rows(storage, walker->tile_row);
     struct tess_range cols = tess_storage_cols(storage, walker->tile_col);
+    if (is_window_empty(window)) /* an address of its own all the same, within the storage */
+        window = (struct window){{rows.begin, rows.begin}, {cols.begin, cols.begin}};
     int64_t row_stride = (int64_t)tess_range_len(cols) * storage->channels;
     int64_t skipped = (window.rows.begin - rows.begin) * row_stride +
                       (int64_t)(window.cols.begin - cols.begin) * storage->channels +
@@ -91,11 +98,6 @@ static void emit(struct walker *walker, struct tess_step *step)
     step->tile_row = walker->tile_row;
     step->tile_col = walker->tile_col;
     walker->status = walker->visit(walker->context, step, walker->error);
-}
-
-static bool is_window_empty(struct window window)
-{
-    return tess_range_is_empty(window.rows) || tess_range_is_empty(window.cols);
 }
 
 static void emit_fill(struct walker *walker, struct tess_place place, struct window window)
@@ -311,9 +313,9 @@ static void walk_op(struct walker *walker, int at)
     else if (!is_idle && op->kind != TESS_OP_SLICE)
         emit_run(walker, computes);
     start_local(walker, tick);
+    emit_share(walker, at); /* idle ops too: what they share may have been computed before */
     if (is_idle)
         return;
-    emit_share(walker, at);
     struct tess_step done = {.kind = TESS_STEP_DONE};
     done.out = place_in(walker, tess_layout_target(layout, walker->op), op->output, computes);
     emit(walker, &done);
