@@ -1,0 +1,116 @@
+#include "base/file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/base/base_testing.h"
+
+static char folder[] = "/tmp/tessera-test-XXXXXX";
+static char path[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder))
+        return 1;
+    snprintf(path, sizeof path, "%s/file", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder); /* fails if a temporary file was left behind */
+}
+
+static void test_written_file_reads_back_and_replaces(void **state)
+{
+    (void)state;
+    struct tess_text text = {0};
+    assert_int_equal(tess_file_write(path, "old and long", 12, NULL), TESS_OK);
+    assert_int_equal(tess_file_write(path, "new", 3, NULL), TESS_OK);
+    tess_text_append(&text, ">", 1);
+    assert_int_equal(tess_file_read(path, 3, &text, NULL), TESS_OK);
+    assert_string_equal(text.data, ">new");
+    tess_text_release(&text);
+}
+
+static void test_file_over_the_limit_is_refused(void **state)
+{
+    (void)state;
+    struct tess_text text = {0};
+    struct tess_error error;
+    tess_error_init(&error);
+    assert_int_equal(tess_file_write(path, "four", 4, NULL), TESS_OK);
+    assert_int_equal(tess_file_read(path, 3, &text, &error), TESS_E_IO);
+    assert_string_equal(error.file, path);
+    tess_text_release(&text);
+}
+
+static void test_missing_places_are_io_errors(void **state)
+{
+    (void)state;
+    struct tess_text text = {0};
+    struct tess_file_map map = {0};
+    assert_int_equal(tess_file_read("/none/file", 10, &text, NULL), TESS_E_IO);
+    assert_int_equal(tess_file_write("/none/file", "x", 1, NULL), TESS_E_IO);
+    assert_int_equal(tess_file_map_init(&map, "/none/file", NULL), TESS_E_IO);
+    assert_int_equal(tess_file_map_init(&map, folder, NULL), TESS_E_IO);
+    assert_null(map.data);
+}
+
+static void test_devices_are_written_in_place(void **state)
+{
+    (void)state;
+    struct stat info;
+    assert_int_equal(tess_file_write("/dev/null", "x", 1, NULL), TESS_OK);
+    assert_int_equal(stat("/dev/null", &info), 0);
+    assert_true(S_ISCHR(info.st_mode));
+}
+
+static void test_map_shows_the_file_also_after_a_drop(void **state)
+{
+    (void)state;
+    enum { N = 300000 };
+    char *bytes = malloc(N);
+    for (int i = 0; i < N; i++)
+        bytes[i] = (char)(i * 7);
+    assert_int_equal(tess_file_write(path, bytes, N, NULL), TESS_OK);
+    struct tess_file_map map = {0};
+    assert_int_equal(tess_file_map_init(&map, path, NULL), TESS_OK);
+    assert_int_equal(map.n_bytes, N);
+    assert_memory_equal(map.data, bytes, N);
+    tess_file_map_drop(&map, 5, 100000);
+    tess_file_map_drop(&map, N, 0);
+    tess_file_map_drop(&map, N - 1, 1);
+    assert_memory_equal(map.data, bytes, N);
+    tess_file_map_release(&map);
+    tess_file_map_release(&map);
+    tess_file_map_release(NULL);
+    free(bytes);
+}
+
+static void test_empty_file_maps_to_nothing(void **state)
+{
+    (void)state;
+    struct tess_file_map map = {0};
+    assert_int_equal(tess_file_write(path, "", 0, NULL), TESS_OK);
+    assert_int_equal(tess_file_map_init(&map, path, NULL), TESS_OK);
+    assert_null(map.data);
+    assert_int_equal(map.n_bytes, 0);
+    tess_file_map_release(&map);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_written_file_reads_back_and_replaces),
+        cmocka_unit_test(test_file_over_the_limit_is_refused),
+        cmocka_unit_test(test_missing_places_are_io_errors),
+        cmocka_unit_test(test_devices_are_written_in_place),
+        cmocka_unit_test(test_map_shows_the_file_also_after_a_drop),
+        cmocka_unit_test(test_empty_file_maps_to_nothing),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
