@@ -32,6 +32,9 @@ static const struct tess_darknet_key common_keys[] = {
 /* --- errors --- */
 
 static enum tess_status fail_at(struct tess_darknet *d, int line, int col,
+                                const char *format, va_list args) TESS_PRINTF(4, 0);
+
+static enum tess_status fail_at(struct tess_darknet *d, int line, int col,
                                 const char *format, va_list args)
 {
     char message[sizeof d->error->message];
