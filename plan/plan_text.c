@@ -132,10 +132,8 @@ enum tess_status tess_plan_read_time(const struct tess_plan_reader *reader,
 static enum tess_status check_version(const struct tess_yaml *yaml,
                                       struct tess_error *error)
 {
-    enum tess_status status = tess_yaml_expect(yaml, yaml->root, TESS_YAML_MAP, error);
-    if (status != TESS_OK)
-        return status;
-    const struct tess_yaml_node *version = tess_yaml_find(yaml->root, "plan");
+    const struct tess_yaml_node *version =
+        yaml->root->kind == TESS_YAML_MAP ? tess_yaml_find(yaml->root, "plan") : NULL;
     if (!version) {
         tess_yaml_error(yaml, yaml->root, error,
                         "this is no plan: the line \"plan: 1\" is missing");
@@ -255,25 +253,35 @@ static enum tess_status read_settings(struct tess_plan_reader *reader)
     return status;
 }
 
+/* A schedule being read. */
+struct schedule {
+    struct tess_plan_reader *reader;
+    bool *is_placed; /* [n_ops] */
+    int n_placed;
+};
+
 /* Gives `op` the next place, if all that it reads has one. */
-static enum tess_status schedule_op(struct tess_plan_reader *reader, int op,
-                                    const struct tess_yaml_node *node, bool *is_placed,
-                                    int *n_placed)
+static enum tess_status schedule_op(struct schedule *schedule, int op,
+                                    const struct tess_yaml_node *node)
 {
+    const struct tess_plan_reader *reader = schedule->reader;
     const struct tess_graph *graph = reader->graph;
     const struct tess_op *it = &graph->ops[op];
     for (int i = 0; i < it->n_inputs; i++) {
         int producer = graph->tensors[it->inputs[i]].producer;
-        if (producer >= 0 && !is_placed[producer])
-            return tess_yaml_error(
-                &reader->yaml, node, reader->error,
-                "the schedule runs layer %d before layer %d, whose output "
-                "it reads",
-                it->layer, graph->ops[producer].layer);
+        if (producer < 0 || schedule->is_placed[producer])
+            continue;
+        int layer = graph->ops[producer].layer;
+        bool is_same = layer == it->layer; /* then only the ops tell them apart */
+        return tess_yaml_error(
+            &reader->yaml, node, reader->error,
+            "the schedule runs %s %d before %s %d, whose output it reads",
+            is_same ? "op" : "layer", is_same ? op : it->layer, is_same ? "op" : "layer",
+            is_same ? producer : layer);
     }
-    assert(!is_placed[op] && *n_placed < graph->n_ops);
-    is_placed[op] = true;
-    reader->plan->order[(*n_placed)++] = op;
+    assert(!schedule->is_placed[op] && schedule->n_placed < graph->n_ops);
+    schedule->is_placed[op] = true;
+    reader->plan->order[schedule->n_placed++] = op;
     return TESS_OK;
 }
 
@@ -304,24 +312,23 @@ static enum tess_status read_schedule(struct tess_plan_reader *reader)
             &reader->yaml, ops, reader->error,
             "a plan has either schedule or schedule_ops, not both");
     struct tess_number_list list;
-    int n_placed = 0;
-    bool *is_placed = calloc((size_t)graph->n_ops, sizeof *is_placed);
+    struct schedule schedule = {.reader = reader};
+    schedule.is_placed = calloc((size_t)graph->n_ops, sizeof *schedule.is_placed);
     enum tess_status status =
         layers ? tess_number_list_init(&list, reader, node, reader->n_layers, "layer")
                : tess_number_list_init(&list, reader, node, graph->n_ops, "op");
-    if (!is_placed && status == TESS_OK)
+    if (!schedule.is_placed && status == TESS_OK)
         status = tess_error_nomem(reader->error);
     for (int i = 0; i < list.n && status == TESS_OK; i++) {
         if (ops)
-            status =
-                schedule_op(reader, list.values[i], list.nodes[i], is_placed, &n_placed);
+            status = schedule_op(&schedule, list.values[i], list.nodes[i]);
         for (int op = 0; op < graph->n_ops && layers && status == TESS_OK; op++)
             if (graph->ops[op].layer == list.values[i])
-                status = schedule_op(reader, op, list.nodes[i], is_placed, &n_placed);
+                status = schedule_op(&schedule, op, list.nodes[i]);
     }
     if (status == TESS_OK)
-        status = check_complete(reader, node, is_placed);
-    free(is_placed);
+        status = check_complete(reader, node, schedule.is_placed);
+    free(schedule.is_placed);
     tess_number_list_release(&list);
     return status;
 }

@@ -231,6 +231,11 @@ static enum tess_status read_group(struct groups *all, const struct tess_yaml_no
     const struct tess_yaml_node *node = item;
     struct tess_group group = {.tiling = no_tiling};
     struct tess_span span = {0, 0};
+    if (item->kind != TESS_YAML_MAP)
+        return tess_yaml_error(
+            &reader->yaml, item, reader->error,
+            "a group must be like \"layers: 0..7\" with a grid, not %s",
+            tess_yaml_quote(item).text);
     enum tess_status status =
         tess_yaml_expect_keys(&reader->yaml, item, known, reader->error);
     if (status == TESS_OK)

@@ -97,10 +97,8 @@ void tess_profile_write(const struct tess_profile *profile, struct tess_text *te
 static enum tess_status check_version(const struct tess_yaml *yaml,
                                       struct tess_error *error)
 {
-    enum tess_status status = tess_yaml_expect(yaml, yaml->root, TESS_YAML_MAP, error);
-    if (status != TESS_OK)
-        return status;
-    const struct tess_yaml_node *version = tess_yaml_find(yaml->root, "profile");
+    const struct tess_yaml_node *version =
+        yaml->root->kind == TESS_YAML_MAP ? tess_yaml_find(yaml->root, "profile") : NULL;
     if (!version) {
         tess_yaml_error(yaml, yaml->root, error,
                         "this is no device profile: the line \"profile: 1\" is missing");

@@ -56,9 +56,12 @@ static enum tess_status syntax_error(struct reader *reader)
     else
         tess_error_at(reader->error, TESS_E_CONFIG, reader->file_name, line, col,
                       "no valid YAML: %s", problem);
-    tess_error_hint(reader->error,
-                    "indent with blanks, never tabs; write \"key: value\" with "
-                    "a blank after the colon");
+    if (parser->error == YAML_READER_ERROR)
+        tess_error_hint(reader->error, "the file must be text in UTF-8");
+    else
+        tess_error_hint(reader->error,
+                        "indent with blanks, never tabs; write \"key: value\" "
+                        "with a blank after the colon");
     return TESS_E_CONFIG;
 }
 
@@ -363,6 +366,21 @@ static bool is_known(const char *key, const char *const *known)
     return false;
 }
 
+static void suggest_key(const char *key, const char *const *known,
+                        struct tess_error *error)
+{
+    const char *nearest = tess_nearest_word(key, known);
+    struct tess_text all;
+    tess_text_init(&all);
+    for (size_t i = 0; known[i]; i++)
+        tess_text_printf(&all, i ? ", %s" : "%s", known[i]);
+    if (nearest)
+        tess_error_hint(error, "did you mean \"%s\"?", nearest);
+    else
+        tess_error_hint(error, "known here: %s", tess_text_string(&all));
+    tess_text_release(&all);
+}
+
 enum tess_status tess_yaml_expect_keys(const struct tess_yaml *yaml,
                                        const struct tess_yaml_node *map,
                                        const char *const *known, struct tess_error *error)
@@ -375,9 +393,7 @@ enum tess_status tess_yaml_expect_keys(const struct tess_yaml *yaml,
             continue;
         tess_yaml_key_error(yaml, node, error, "unknown key %s",
                             quote_text(node->key).text);
-        const char *nearest = tess_nearest_word(node->key, known);
-        if (nearest)
-            tess_error_hint(error, "did you mean \"%s\"?", nearest);
+        suggest_key(node->key, known, error);
         return TESS_E_CONFIG;
     }
     return TESS_OK;
@@ -401,20 +417,17 @@ enum tess_status tess_yaml_bytes(const struct tess_yaml *yaml,
                                  int64_t high, int64_t *bytes_out,
                                  struct tess_error *error)
 {
-    char low_text[24], high_text[24];
     int64_t bytes;
-    if (node->kind == TESS_YAML_SCALAR && tess_parse_bytes(node->text, &bytes) &&
-        bytes >= low && bytes <= high) {
-        *bytes_out = bytes;
-        return TESS_OK;
-    }
-    tess_yaml_error(yaml, node, error, "%s must be a size from %s to %s, not %s",
-                    tess_yaml_label(node),
-                    tess_format_bytes_exact(low, low_text, sizeof low_text),
-                    tess_format_bytes_exact(high, high_text, sizeof high_text),
-                    tess_yaml_quote(node).text);
-    tess_error_hint(error, "write bytes, or a number with K, M or G: 64M");
-    return TESS_E_CONFIG;
+    if (node->kind != TESS_YAML_SCALAR || !tess_parse_bytes(node->text, &bytes))
+        return tess_yaml_error(yaml, node, error,
+                               "%s must be a size such as 64M or 67108864, not %s",
+                               tess_yaml_label(node), tess_yaml_quote(node).text);
+    if (bytes < low || bytes > high)
+        return tess_yaml_error(yaml, node, error, "%s of %s is too %s",
+                               tess_yaml_label(node), tess_yaml_quote(node).text,
+                               bytes < low ? "small" : "large");
+    *bytes_out = bytes;
+    return TESS_OK;
 }
 
 enum tess_status tess_yaml_decimal(const struct tess_yaml *yaml,
