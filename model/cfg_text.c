@@ -155,14 +155,14 @@ static enum tess_status read_line(struct reader *reader)
     return *at == '[' ? add_section(reader, at, end) : add_option(reader, at, end);
 }
 
-/* Sections learn where their options begin only now, because the array moved as it grew.
- */
+/* Sections learn where their options begin only now, because the array moved as it grew. */
 static void attach_options(struct tess_cfg *cfg)
 {
-    struct tess_cfg_option *options = cfg->options;
+    int n_before = 0;
     for (int i = 0; i < cfg->n_sections; i++) {
-        cfg->sections[i].options = options;
-        options += cfg->sections[i].n_options;
+        struct tess_cfg_section *section = &cfg->sections[i];
+        section->options = section->n_options ? &cfg->options[n_before] : NULL;
+        n_before += section->n_options;
     }
 }
 

@@ -31,7 +31,7 @@ struct tess_cfg_section {
     const char *name; /* without brackets */
     int line, col;
     int n_options;
-    struct tess_cfg_option *options; /* [n_options], part of tess_cfg's array */
+    struct tess_cfg_option *options; /* [n_options], part of tess_cfg's array; NULL if none */
 };
 
 struct tess_cfg {

@@ -173,7 +173,7 @@ int64_t tess_op_macs(const struct tess_graph *graph, const struct tess_op *op)
     case TESS_OP_REGION:
     case TESS_OP_YOLO: return 0;
     }
-    assert(!"unknown op kind");
+    assert(false && "unknown op kind");
     return 0;
 }
 

@@ -109,7 +109,7 @@ static struct moments activated(enum tess_activation activation)
     case TESS_ACT_ELU: return (struct moments){0.161, 0.645};
     case TESS_ACT_TANH: return (struct moments){0, 0.394};
     }
-    assert(!"unknown activation");
+    assert(false && "unknown activation");
     return (struct moments){0, 1};
 }
 
@@ -167,7 +167,7 @@ static struct moments output_of(const struct tess_graph *graph, const struct tes
     case TESS_OP_REGION:
     case TESS_OP_YOLO: return (struct moments){0.3, 0.3};
     }
-    assert(!"unknown op kind");
+    assert(false && "unknown op kind");
     return in;
 }
 

@@ -1,28 +1,27 @@
 #include "model/weights.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/arith.h"
-#include "base/file.h"
 
-/* TUNING: pages of the kernel are given back after this many bytes. Smaller costs system
- * calls, larger costs memory; 256 KiB is under 1 % of reading time for YOLOv2 (2025-11).
- */
-enum { DROP_BYTES = 256 * 1024 };
-/* What one page fault may map beside the page asked for (Linux: fault_around_bytes). */
-enum { FAULT_BYTES = 64 * 1024 };
+enum { BUFFER_FLOATS = TESS_WEIGHTS_WINDOW_BYTES / 4, STATISTICS_FLOATS = 64 };
 /* Versions above these are no darknet file at all, or an old one with transposed kernels.
  */
 enum { LIMIT_VERSION = 1000, LIMIT_OLD_VERSION = 100000 };
 enum { FLOAT_BYTES = 4 };
 
 struct tess_weights {
-    struct tess_file_map map;
     char *path;
-    int64_t header_bytes;
+    int fd;
+    int64_t n_bytes, header_bytes;
+    unsigned char buffer[4 * BUFFER_FLOATS]; /* part of a filter being read */
 };
 
 /* Where the parts of an op's weights begin, in floats after the header. */
@@ -68,16 +67,53 @@ static float load_float(const unsigned char *at)
 
 /* --- opening --- */
 
+/* Reads exactly `n_bytes` at `offset`. */
+static enum tess_status read_at(const struct tess_weights *weights, void *bytes,
+                                int64_t n_bytes, int64_t offset, struct tess_error *error)
+{
+    char *to = bytes;
+    while (n_bytes > 0) {
+        ssize_t n = pread(weights->fd, to, (size_t)n_bytes, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return tess_error_at(error, TESS_E_IO, weights->path, 0, 0, "cannot read: %s",
+                                 strerror(errno));
+        if (n == 0)
+            return tess_error_at(error, TESS_E_IO, weights->path, 0, 0,
+                                 "the file became shorter while it was read");
+        to += n;
+        offset += n;
+        n_bytes -= n;
+    }
+    return TESS_OK;
+}
+
+static enum tess_status open_file(struct tess_weights *weights, struct tess_error *error)
+{
+    struct stat info;
+    weights->fd = open(weights->path, O_RDONLY | O_CLOEXEC);
+    if (weights->fd < 0 || fstat(weights->fd, &info) != 0)
+        return tess_error_at(error, TESS_E_IO, weights->path, 0, 0, "cannot open: %s",
+                             strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return tess_error_at(error, TESS_E_IO, weights->path, 0, 0, "not a regular file");
+    weights->n_bytes = info.st_size;
+    return TESS_OK;
+}
+
 static enum tess_status read_header(struct tess_weights *weights,
                                     struct tess_error *error)
 {
-    const struct tess_file_map *map = &weights->map;
-    if (map->n_bytes < 16)
+    unsigned char header[16];
+    if (weights->n_bytes < 16)
         return tess_error_at(error, TESS_E_MODEL, weights->path, 0, 0,
                              "a weights file has at least 16 bytes, this one has %lld",
-                             (long long)map->n_bytes);
-    int32_t major = (int32_t)load_u32(map->data),
-            minor = (int32_t)load_u32(map->data + 4);
+                             (long long)weights->n_bytes);
+    enum tess_status status = read_at(weights, header, sizeof header, 0, error);
+    if (status != TESS_OK)
+        return status;
+    int32_t major = (int32_t)load_u32(header), minor = (int32_t)load_u32(header + 4);
     if (major < 0 || minor < 0 || major > LIMIT_OLD_VERSION || minor > LIMIT_OLD_VERSION)
         return tess_error_at(error, TESS_E_MODEL, weights->path, 0, 0,
                              "not a darknet weights file (version %d.%d)", (int)major,
@@ -111,7 +147,7 @@ static enum tess_status check_size(const struct tess_weights *weights,
                                    const struct tess_graph *graph,
                                    struct tess_error *error)
 {
-    int64_t found = weights->map.n_bytes;
+    int64_t found = weights->n_bytes;
     int64_t expected = weights->header_bytes + FLOAT_BYTES * graph->n_weights;
     if (found == expected)
         return TESS_OK;
@@ -141,10 +177,11 @@ enum tess_status tess_weights_open(const struct tess_graph *graph, const char *p
     struct tess_weights *weights = calloc(1, sizeof *weights);
     if (!weights)
         return tess_error_nomem(error);
+    weights->fd = -1;
     weights->path = strdup(path);
     status = weights->path ? TESS_OK : tess_error_nomem(error);
     if (status == TESS_OK)
-        status = tess_file_map_init(&weights->map, path, error);
+        status = open_file(weights, error);
     if (status == TESS_OK)
         status = read_header(weights, error);
     if (status == TESS_OK)
@@ -162,7 +199,8 @@ void tess_weights_destroy(struct tess_weights *weights)
 {
     if (!weights)
         return;
-    tess_file_map_release(&weights->map);
+    if (weights->fd >= 0)
+        close(weights->fd);
     free(weights->path);
     free(weights);
 }
@@ -171,7 +209,7 @@ void tess_weights_destroy(struct tess_weights *weights)
 
 /* A slice being read. */
 struct slice {
-    const struct tess_weights *weights;
+    struct tess_weights *weights;
     const struct tess_op *op;
     struct layout layout;
     int begin, end;
@@ -179,22 +217,13 @@ struct slice {
     struct tess_error *error;
 };
 
-static const unsigned char *at_float(const struct slice *slice, int64_t index)
+/* Reads `n_floats` floats from number `index` on. */
+static enum tess_status read_floats(const struct slice *slice, int64_t index,
+                                    int64_t n_floats, void *bytes)
 {
     int64_t offset = slice->weights->header_bytes + FLOAT_BYTES * index;
-    assert(index >= 0 && offset + FLOAT_BYTES <= slice->weights->map.n_bytes);
-    return slice->weights->map.data + offset;
-}
-
-/* Gives back floats [begin, end) and what the faults of reading them may have mapped. */
-static void drop_floats(const struct slice *slice, int64_t begin, int64_t end)
-{
-    const struct tess_file_map *map = &slice->weights->map;
-    int64_t from = slice->weights->header_bytes + FLOAT_BYTES * begin;
-    int64_t to = slice->weights->header_bytes + FLOAT_BYTES * end;
-    from = from / FAULT_BYTES * FAULT_BYTES;
-    to = tess_min_i64(tess_round_up(to, FAULT_BYTES), map->n_bytes);
-    tess_file_map_drop(map, from, to - from);
+    assert(index >= 0 && offset + FLOAT_BYTES * n_floats <= slice->weights->n_bytes);
+    return read_at(slice->weights, bytes, FLOAT_BYTES * n_floats, offset, slice->error);
 }
 
 static enum tess_status not_finite(const struct slice *slice, int filter,
@@ -207,17 +236,40 @@ static enum tess_status not_finite(const struct slice *slice, int filter,
     return TESS_E_MODEL;
 }
 
-/* What batch normalisation multiplies filter `filter` by, and the bias that is left. */
-static enum tess_status read_affine(const struct slice *slice, int filter, float *factor,
-                                    float *bias)
+/* Statistics of some neighbouring filters, as they lie in the file. */
+struct statistics {
+    unsigned char biases[4 * STATISTICS_FLOATS], scales[4 * STATISTICS_FLOATS];
+    unsigned char means[4 * STATISTICS_FLOATS], variances[4 * STATISTICS_FLOATS];
+};
+
+static enum tess_status read_statistics(const struct slice *slice, int filter, int n_filters,
+                                        struct statistics *into)
 {
     const struct layout *layout = &slice->layout;
+    enum tess_status status =
+        read_floats(slice, layout->biases + filter, n_filters, into->biases);
+    if (status != TESS_OK || !slice->op->has_batch_norm)
+        return status;
+    status = read_floats(slice, layout->scales + filter, n_filters, into->scales);
+    if (status == TESS_OK)
+        status = read_floats(slice, layout->means + filter, n_filters, into->means);
+    if (status == TESS_OK)
+        status = read_floats(slice, layout->variances + filter, n_filters, into->variances);
+    return status;
+}
+
+/* What batch normalisation multiplies filter `filter` by, and the bias that is left; the
+ * filter's statistics are number `at`. */
+static enum tess_status fold(const struct slice *slice, int filter,
+                             const struct statistics *statistics, int at, float *factor,
+                             float *bias)
+{
     *factor = 1;
-    *bias = load_float(at_float(slice, layout->biases + filter));
+    *bias = load_float(statistics->biases + FLOAT_BYTES * at);
     if (slice->op->has_batch_norm) {
-        double scale = (double)load_float(at_float(slice, layout->scales + filter));
-        double mean = (double)load_float(at_float(slice, layout->means + filter));
-        double variance = (double)load_float(at_float(slice, layout->variances + filter));
+        double scale = (double)load_float(statistics->scales + FLOAT_BYTES * at);
+        double mean = (double)load_float(statistics->means + FLOAT_BYTES * at);
+        double variance = (double)load_float(statistics->variances + FLOAT_BYTES * at);
         double quotient = scale / (sqrt(variance) + 1e-6);
         *factor = (float)quotient;
         *bias = (float)((double)*bias - mean * quotient);
@@ -229,55 +281,58 @@ static enum tess_status read_affine(const struct slice *slice, int filter, float
     return TESS_OK;
 }
 
-/* Copies one filter from [C][taps] to [taps][C]. False if a result is not finite, which a
- * weight that is not finite always makes it. */
-static bool copy_filter(const struct slice *slice, int filter, float factor,
-                        float *kernel)
+/* Copies one filter from [C][taps] to [taps][C], times `factor`. A weight that is not finite
+ * always makes a result that is not. */
+static enum tess_status copy_filter(const struct slice *slice, int filter, float factor,
+                                    float *kernel)
 {
     const int n_channels = slice->n_channels, n_taps = slice->n_taps;
-    const unsigned char *from =
-        at_float(slice, slice->layout.kernel + filter * slice->layout.n_per_filter);
+    int64_t first = slice->layout.kernel + filter * slice->layout.n_per_filter;
+    int channel = 0, tap = 0;
     bool is_finite = true;
-    for (int channel = 0; channel < n_channels; channel++) {
-        float *to = kernel + channel;
-        for (int tap = 0; tap < n_taps; tap++) {
-            float value = factor * load_float(from);
+    for (int64_t done = 0, n; done < slice->layout.n_per_filter; done += n) {
+        unsigned char *buffer = slice->weights->buffer;
+        n = tess_min_i64(BUFFER_FLOATS, slice->layout.n_per_filter - done);
+        enum tess_status status = read_floats(slice, first + done, n, buffer);
+        if (status != TESS_OK)
+            return status;
+        for (int64_t i = 0; i < n; i++) {
+            float value = factor * load_float(buffer + FLOAT_BYTES * i);
             is_finite &= isfinite(value) != 0;
-            *to = value;
-            to += n_channels;
-            from += FLOAT_BYTES;
+            kernel[(int64_t)tap * n_channels + channel] = value;
+            if (++tap == n_taps) {
+                tap = 0;
+                channel++;
+            }
         }
     }
-    return is_finite;
+    return is_finite ? TESS_OK : not_finite(slice, filter, "a weight");
 }
 
 static enum tess_status read_slice(const struct slice *slice, float *kernel, float *bias)
 {
-    const struct layout *layout = &slice->layout;
-    enum tess_status status = TESS_OK;
-    int64_t held = 0; /* floats of kernel read and not yet given back */
+    struct statistics statistics;
     for (int filter = slice->begin; filter < slice->end; filter++) {
-        int index = filter - slice->begin;
+        int index = filter - slice->begin, at = index % STATISTICS_FLOATS;
         float factor = 1;
-        status = read_affine(slice, filter, &factor, &bias[index]);
-        if (status == TESS_OK &&
-            !copy_filter(slice, filter, factor, kernel + index * layout->n_per_filter))
-            status = not_finite(slice, filter, "a weight");
-        held += layout->n_per_filter;
-        bool is_last = status != TESS_OK || filter == slice->end - 1;
-        if (is_last || FLOAT_BYTES * held >= DROP_BYTES) {
-            int64_t end = layout->kernel + (filter + 1) * layout->n_per_filter;
-            drop_floats(slice, end - held, end);
-            held = 0;
-        }
-        if (is_last)
-            break;
+        enum tess_status status = TESS_OK;
+        if (at == 0)
+            status = read_statistics(slice, filter,
+                                     tess_min_int(STATISTICS_FLOATS, slice->end - filter),
+                                     &statistics);
+        if (status == TESS_OK)
+            status = fold(slice, filter, &statistics, at, &factor, &bias[index]);
+        if (status == TESS_OK)
+            status = copy_filter(slice, filter, factor,
+                                 kernel + index * slice->layout.n_per_filter);
+        if (status != TESS_OK)
+            return status;
     }
-    return status;
+    return TESS_OK;
 }
 
 /* More parameters than the house's six: a struct would only wrap two borrowed arrays. */
-enum tess_status tess_weights_read(const struct tess_weights *weights,
+enum tess_status tess_weights_read(struct tess_weights *weights,
                                    const struct tess_graph *graph, int op, int begin,
                                    int end, float *kernel, float *bias,
                                    struct tess_error *error)
@@ -295,38 +350,6 @@ enum tess_status tess_weights_read(const struct tess_weights *weights,
         .n_taps = what->window.kernel_h * what->window.kernel_w,
         .error = error,
     };
-    const struct layout *layout = &slice.layout;
-    assert(layout->n_per_filter == (int64_t)slice.n_channels * slice.n_taps);
-    enum tess_status status = read_slice(&slice, kernel, bias);
-    drop_floats(&slice, layout->biases + begin, layout->biases + end);
-    if (what->has_batch_norm) {
-        drop_floats(&slice, layout->scales + begin, layout->scales + end);
-        drop_floats(&slice, layout->means + begin, layout->means + end);
-        drop_floats(&slice, layout->variances + begin, layout->variances + end);
-    }
-    return status;
-}
-
-/* Pages that touching `n_floats` neighbours may map. */
-static int64_t touched_bytes(int64_t n_floats)
-{
-    return FLOAT_BYTES * n_floats + 2 * FAULT_BYTES;
-}
-
-int64_t tess_weights_window_bytes(const struct tess_graph *graph, int op, int n_filters)
-{
-    const struct tess_op *what = &graph->ops[op];
-    if (!tess_op_has_weights(what))
-        return 0;
-    int64_t n_all = graph->tensors[what->output].c;
-    assert(n_filters >= 0 && n_filters <= n_all);
-    int64_t n_per_filter = tess_op_n_kernel(graph, what) / n_all;
-    int64_t held =
-        tess_min_i64(n_filters * n_per_filter, DROP_BYTES / FLOAT_BYTES + n_per_filter);
-    int64_t n_arrays = what->has_batch_norm ? 4 : 1;
-    int64_t apart = n_arrays * touched_bytes(n_filters);
-    int64_t together = touched_bytes(n_arrays * n_all);
-    if (what->kind == TESS_OP_CONNECTED && what->has_batch_norm)
-        together = touched_bytes(n_all) + touched_bytes(3 * n_all);
-    return touched_bytes(held) + tess_min_i64(apart, together);
+    assert(slice.layout.n_per_filter == (int64_t)slice.n_channels * slice.n_taps);
+    return read_slice(&slice, kernel, bias);
 }

@@ -1,8 +1,9 @@
-/* A darknet weights file: mapped, checked against the graph, read in slices of filters.
+/* A darknet weights file: checked against the graph, read in slices of filters.
  *
- * Never holds more of the file than the slice being read, and never a copy of its own. Batch
- * normalisation is folded while a slice is read. Does not pack for any kernel family: that is
- * the executor's business.
+ * Holds one window of the file, TESS_WEIGHTS_WINDOW_BYTES, and never a copy of its own. The file
+ * is read, not mapped: the system maps far more of a file around a page than anybody touched
+ * (docs/decisions), and that would count against the budget. Batch normalisation is folded while
+ * a slice is read. Does not pack for any kernel family: that is the executor's business.
  */
 #ifndef TESS_MODEL_WEIGHTS_H
 #define TESS_MODEL_WEIGHTS_H
@@ -12,7 +13,9 @@
 
 struct tess_weights;
 
-/* Maps `path` and checks its header and exact size against `graph` (the whole network's, not a
+enum { TESS_WEIGHTS_WINDOW_BYTES = 64 * 1024 }; /* memory that an open file holds */
+
+/* Opens `path` and checks its header and exact size against `graph` (the whole network's, not a
  * cut one's: pass the graph the cfg gave). Header: int32 major, minor, revision, then `seen` as
  * int64 if major*10+minor >= 2 (and both below 1000), else as int32. TESS_E_MODEL, naming the
  * bytes expected and found, or TESS_E_IO. The caller destroys. `graph` is only used during the
@@ -24,14 +27,10 @@ void tess_weights_destroy(struct tess_weights *weights); /* accepts NULL */
 /* Reads filters [begin, end) of `op` of `graph` (the graph opened with, or a cut of it).
  * kernel: [end-begin][kernel_h][kernel_w][C/groups], filter by filter, batch norm folded:
  *   scale / (sqrt(variance) + 1e-6) times the file's weights;
- * bias: [end-begin], folded likewise. Both borrowed from the caller. The file's pages are given
- * back before returning. A weight that is not finite is TESS_E_MODEL naming layer and filter
+ * bias: [end-begin], folded likewise. Both borrowed from the caller. A weight that is not finite is TESS_E_MODEL naming layer and filter
  * (the sums would be garbage). Cost: one pass over the slice. */
-enum tess_status tess_weights_read(const struct tess_weights *weights,
+enum tess_status tess_weights_read(struct tess_weights *weights,
                                    const struct tess_graph *graph, int op, int begin, int end,
                                    float *kernel, float *bias, struct tess_error *error);
-
-/* Bytes of file pages that reading `n_filters` of `op` holds at once, at most. */
-int64_t tess_weights_window_bytes(const struct tess_graph *graph, int op, int n_filters);
 
 #endif
