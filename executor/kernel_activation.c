@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <math.h>
 
+#include "base/arith.h"
+
 /* The cheap activations are branch-free, so that the compiler may vectorise them: their
  * lanes and their remainders do the same correctly rounded operations. The transcendental
  * ones call the scalar library function for every element, because vector versions differ
@@ -91,23 +93,30 @@ void tess_activate(enum tess_activation activation, float *values, int64_t n)
     assert(!"unknown activation");
 }
 
+enum { BLOCK_PIXELS = 64 }; /* one task of the pool */
+
 struct activation_task {
     enum tess_activation activation;
-    const struct tess_plane *plane;
+    float *data;
+    int channels, n_pixels; /* of one row */
+    size_t row_stride, pixel_stride;
+    int n_row_blocks;
 };
 
-static void activate_row(void *context, size_t row)
+static void activate_block(void *context, size_t index)
 {
     const struct activation_task *task = context;
-    const struct tess_plane *plane = task->plane;
-    float *values = plane->data + row * plane->row_stride;
-    if (plane->pixel_stride == (size_t)plane->channels) {
-        tess_activate(task->activation, values, (int64_t)plane->n_cols * plane->channels);
+    size_t row = index / (size_t)task->n_row_blocks;
+    int begin = (int)(index % (size_t)task->n_row_blocks) * BLOCK_PIXELS;
+    int end = tess_min_int(begin + BLOCK_PIXELS, task->n_pixels);
+    float *values =
+        task->data + row * task->row_stride + (size_t)begin * task->pixel_stride;
+    if (task->pixel_stride == (size_t)task->channels) {
+        tess_activate(task->activation, values, (int64_t)(end - begin) * task->channels);
         return;
     }
-    for (int x = 0; x < plane->n_cols; x++)
-        tess_activate(task->activation, values + (size_t)x * plane->pixel_stride,
-                      plane->channels);
+    for (int x = begin; x < end; x++, values += task->pixel_stride)
+        tess_activate(task->activation, values, task->channels);
 }
 
 void tess_activate_plane(enum tess_activation activation, const struct tess_plane *plane,
@@ -115,7 +124,15 @@ void tess_activate_plane(enum tess_activation activation, const struct tess_plan
 {
     if (activation == TESS_ACT_LINEAR)
         return;
-    struct activation_task task = {activation, plane};
-    tess_for_rows(pool, plane->n_rows, (int64_t)plane->n_cols * plane->channels,
-                  activate_row, &task);
+    struct activation_task task = {
+        activation,        plane->data,         plane->channels,  plane->n_cols,
+        plane->row_stride, plane->pixel_stride, .n_row_blocks = 1};
+    int n_rows = plane->n_rows;
+    if (plane->row_stride == (size_t)plane->n_cols * plane->pixel_stride) {
+        task.n_pixels *= n_rows; /* one long row */
+        n_rows = 1;
+    }
+    task.n_row_blocks = (int)tess_div_up(task.n_pixels, BLOCK_PIXELS);
+    tess_for_rows(pool, n_rows * task.n_row_blocks,
+                  (int64_t)BLOCK_PIXELS * plane->channels, activate_block, &task);
 }

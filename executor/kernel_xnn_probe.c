@@ -22,10 +22,11 @@
 #include "executor/xnn_heap.h"
 
 /* TUNING: filters per slice. Placeholder until measured. */
-static const int64_t tuned_filter_slice = 32;
+static const int64_t tuned_filter_slice = 128;
+static const int64_t tuned_slice_bytes = 384 * 1024;
 
 /* TUNING: pixels per inner call. Placeholder until measured. */
-static const int64_t tuned_call_pixels = 512;
+static const int64_t tuned_call_pixels = 400;
 
 enum {
     PROBE_FILTERS = 128,
@@ -239,6 +240,7 @@ enum tess_status tess_xnn_probe(struct tess_kernel_facts *facts_out,
                     can_share(&lab, out);
     if (is_known) {
         facts.filter_slice = tess_round_up(tuned_filter_slice, facts.filter_block);
+        facts.slice_bytes = tuned_slice_bytes;
         facts.has_odd_pixel =
             has_odd_pixel(&lab, (struct probe){1, 1, 0, 1, PROBE_CHANNELS - 1, 32},
                           out) ||

@@ -16,6 +16,7 @@ void tess_facts_fields(struct tess_kernel_facts *facts,
         {"channel_block", &facts->channel_block},
         {"pixel_block", &facts->pixel_block},
         {"filter_slice", &facts->filter_slice},
+        {"slice_bytes", &facts->slice_bytes},
         {"call_pixels", &facts->call_pixels},
         {"depthwise_block", &facts->depthwise_block},
         {"depthwise_taps", &facts->depthwise_taps},
@@ -132,7 +133,19 @@ struct tess_kernel_caps tess_facts_caps(const struct tess_kernel_facts *facts,
 int tess_facts_call_rows(const struct tess_kernel_facts *facts, int n_cols)
 {
     assert(n_cols > 0);
-    return (int)tess_max_i64(1, facts->call_pixels / n_cols);
+    return (int)tess_min_i64(tess_max_i64(1, facts->call_pixels / n_cols), INT32_MAX);
+}
+
+/* Filters of a slice, a multiple of filter_block. */
+static int64_t most_filters(const struct tess_kernel_facts *facts,
+                            const struct filter_shape *shape)
+{
+    int64_t n = facts->filter_slice;
+    int64_t n_channels = tess_round_up(shape->group_channels, facts->channel_block);
+    if (facts->slice_bytes > 0)
+        n = tess_min_i64(n, facts->slice_bytes /
+                                (float_bytes * (shape->n_taps * n_channels + 1)));
+    return tess_max_i64(n / facts->filter_block, 1) * facts->filter_block;
 }
 
 int tess_facts_slice_end(const struct tess_kernel_facts *facts,
@@ -158,7 +171,7 @@ int tess_facts_slice_end(const struct tess_kernel_facts *facts,
         return end;
     /* For the same reason a short remainder, for which the library may have another inner
      * kernel with another table, joins the slice before it. */
-    int64_t cut = begin + tess_round_up(facts->filter_slice, facts->filter_block);
+    int64_t cut = begin + most_filters(facts, &shape);
     return end - cut < facts->filter_block ? end : (int)cut;
 }
 
