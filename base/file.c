@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,56 +103,4 @@ enum tess_status tess_file_write(const char *path, const void *bytes, size_t n_b
 out:
     free(temporary);
     return status;
-}
-
-enum tess_status tess_file_map_init(struct tess_file_map *map, const char *path,
-                                    struct tess_error *error)
-{
-    enum tess_status status = TESS_OK;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return io_error(error, path, "open");
-    struct stat info;
-    if (fstat(fd, &info) != 0) {
-        status = io_error(error, path, "read");
-        goto out;
-    }
-    if (!S_ISREG(info.st_mode)) {
-        status = tess_error_at(error, TESS_E_IO, path, 0, 0, "not a regular file");
-        goto out;
-    }
-    const unsigned char *data = NULL;
-    if (info.st_size > 0) {
-        void *at = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, fd, 0);
-        if (at == MAP_FAILED) {
-            status = io_error(error, path, "map");
-            goto out;
-        }
-        data = at;
-    }
-    map->data = data;
-    map->n_bytes = info.st_size;
-out:
-    close(fd);
-    return status;
-}
-
-void tess_file_map_release(struct tess_file_map *map)
-{
-    if (map && map->data) {
-        munmap((void *)(uintptr_t)map->data, (size_t)map->n_bytes);
-        map->data = NULL;
-        map->n_bytes = 0;
-    }
-}
-
-void tess_file_map_drop(const struct tess_file_map *map, int64_t offset, int64_t n_bytes)
-{
-    assert(offset >= 0 && n_bytes >= 0 && offset + n_bytes <= map->n_bytes);
-    if (n_bytes == 0)
-        return;
-    const int64_t page = sysconf(_SC_PAGESIZE);
-    int64_t begin = offset / page * page;
-    madvise((void *)(uintptr_t)(map->data + begin), (size_t)(offset + n_bytes - begin),
-            MADV_DONTNEED);
 }

@@ -25,7 +25,6 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "model/weights.h"
 #include "plan/layout_priv.h"
 #include "plan/offsets.h"
 
@@ -568,47 +567,6 @@ void tess_layout_destroy(struct tess_layout *layout)
     free(layout->temps);
     free(layout->ops);
     free(layout);
-}
-
-int64_t tess_layout_arena_bytes(const struct tess_layout *layout)
-{
-    int64_t bytes = layout->arena_bytes;
-    for (int op = 0; op < layout->plan->n_ops; op++)
-        bytes = tess_max_i64(
-            bytes, tess_facts_scratch_bytes(&layout->plan->facts, layout->graph, op));
-    return bytes;
-}
-
-/* File pages held while the weights of an op are read, slice by slice. */
-static int64_t window_bytes(const struct tess_layout *layout, int op_id)
-{
-    const struct tess_op *op = &layout->graph->ops[op_id];
-    if (!tess_op_has_weights(op))
-        return 0;
-    struct tess_filter_range all = {0, layout->graph->tensors[op->output].c};
-    int64_t most = 0;
-    for (int begin = 0, end; begin < all.end; begin = end) {
-        end = tess_facts_slice_end(&layout->plan->facts, layout->graph, op_id, all, begin);
-        most = tess_max_i64(most,
-                            tess_weights_window_bytes(layout->graph, op_id, end - begin));
-    }
-    return most;
-}
-
-void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *memory_out)
-{
-    const struct tess_kernel_facts *facts = &layout->plan->facts;
-    memory_out->base = facts->base_bytes;
-    memory_out->threads = facts->thread_bytes * (layout->plan->n_threads - 1);
-    memory_out->weights = memory_out->workspace = memory_out->window = 0;
-    for (int op = 0; op < layout->plan->n_ops; op++) {
-        memory_out->weights += tess_facts_weights_bytes(facts, layout->graph, op);
-        memory_out->workspace +=
-            tess_facts_workspace_bytes(facts, layout->graph, op, layout->ops[op].largest);
-        memory_out->window = tess_max_i64(memory_out->window, window_bytes(layout, op));
-    }
-    memory_out->arena = tess_layout_arena_bytes(layout);
-    memory_out->peak = tess_memory_sum(memory_out);
 }
 
 void tess_layout_assert_valid(const struct tess_layout *layout)

@@ -29,7 +29,7 @@ struct tess_memory {
     int64_t weights;   /* packed weights held */
     int64_t workspace; /* the kernels' pointer tables and bookkeeping */
     int64_t arena;     /* activations and scratch at planned offsets */
-    int64_t window;    /* file pages held while weights are read */
+    int64_t window;    /* part of the weights file held while it is read */
     int64_t input;     /* what reading the input image or file holds */
     int64_t peak;
 };

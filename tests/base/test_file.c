@@ -52,12 +52,8 @@ static void test_missing_places_are_io_errors(void **state)
 {
     (void)state;
     struct tess_text text = {0};
-    struct tess_file_map map = {0};
     assert_int_equal(tess_file_read("/none/file", 10, &text, NULL), TESS_E_IO);
     assert_int_equal(tess_file_write("/none/file", "x", 1, NULL), TESS_E_IO);
-    assert_int_equal(tess_file_map_init(&map, "/none/file", NULL), TESS_E_IO);
-    assert_int_equal(tess_file_map_init(&map, folder, NULL), TESS_E_IO);
-    assert_null(map.data);
 }
 
 static void test_devices_are_written_in_place(void **state)
@@ -69,39 +65,6 @@ static void test_devices_are_written_in_place(void **state)
     assert_true(S_ISCHR(info.st_mode));
 }
 
-static void test_map_shows_the_file_also_after_a_drop(void **state)
-{
-    (void)state;
-    enum { N = 300000 };
-    char *bytes = malloc(N);
-    for (int i = 0; i < N; i++)
-        bytes[i] = (char)(i * 7);
-    assert_int_equal(tess_file_write(path, bytes, N, NULL), TESS_OK);
-    struct tess_file_map map = {0};
-    assert_int_equal(tess_file_map_init(&map, path, NULL), TESS_OK);
-    assert_int_equal(map.n_bytes, N);
-    assert_memory_equal(map.data, bytes, N);
-    tess_file_map_drop(&map, 5, 100000);
-    tess_file_map_drop(&map, N, 0);
-    tess_file_map_drop(&map, N - 1, 1);
-    assert_memory_equal(map.data, bytes, N);
-    tess_file_map_release(&map);
-    tess_file_map_release(&map);
-    tess_file_map_release(NULL);
-    free(bytes);
-}
-
-static void test_empty_file_maps_to_nothing(void **state)
-{
-    (void)state;
-    struct tess_file_map map = {0};
-    assert_int_equal(tess_file_write(path, "", 0, NULL), TESS_OK);
-    assert_int_equal(tess_file_map_init(&map, path, NULL), TESS_OK);
-    assert_null(map.data);
-    assert_int_equal(map.n_bytes, 0);
-    tess_file_map_release(&map);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,8 +72,6 @@ int main(void)
         cmocka_unit_test(test_file_over_the_limit_is_refused),
         cmocka_unit_test(test_missing_places_are_io_errors),
         cmocka_unit_test(test_devices_are_written_in_place),
-        cmocka_unit_test(test_map_shows_the_file_also_after_a_drop),
-        cmocka_unit_test(test_empty_file_maps_to_nothing),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -15,7 +15,7 @@
 
 enum { LIMIT_FLOATS = 1 << 18 };
 
-static void read_op(const struct tess_weights *weights, const struct tess_graph *graph,
+static void read_op(struct tess_weights *weights, const struct tess_graph *graph,
                     int op)
 {
     int n_filters = graph->tensors[graph->ops[op].output].c;

@@ -62,7 +62,7 @@ struct op_numbers {
 };
 
 /* Against the formula, element by element, from the order the file format documents. */
-static void check_op(const struct tess_weights *weights, const struct tess_graph *graph,
+static void check_op(struct tess_weights *weights, const struct tess_graph *graph,
                      int op, const struct op_numbers *at)
 {
     const int n_per_filter = at->n_channels * at->n_taps;
@@ -177,19 +177,6 @@ static void test_cut_graph_reads_the_same_weights(void **state)
     tess_graph_destroy(graph);
 }
 
-static void test_window_is_small_whatever_the_slice(void **state)
-{
-    (void)state;
-    struct tess_graph *graph = testing_graph("[net]\nheight=1\nwidth=1\nchannels=4096\n"
-                                             "[conv]\nfilters=4096\nbatch_normalize=1\n"
-                                             "[maxpool]\nsize=1\n");
-    assert_true(tess_weights_window_bytes(graph, 0, 4096) < 1 << 20);
-    assert_true(tess_weights_window_bytes(graph, 0, 1) <=
-                tess_weights_window_bytes(graph, 0, 4096));
-    assert_int_equal(tess_weights_window_bytes(graph, 1, 1), 0);
-    tess_graph_destroy(graph);
-}
-
 /* Resident pages of files, from the kernel's own count; -1 if unknown. */
 static int64_t resident_file_bytes(void)
 {
@@ -241,7 +228,7 @@ static void test_missing_file_and_folder_are_io_errors(void **state)
 }
 
 /* Reads everything, as a program would. */
-static enum tess_status read_all(const struct tess_weights *weights,
+static enum tess_status read_all(struct tess_weights *weights,
                                  const struct tess_graph *graph, struct tess_error *error)
 {
     enum tess_status status = TESS_OK;
@@ -300,7 +287,6 @@ int main(void)
         cmocka_unit_test(test_without_batch_norm_weights_are_the_files_bits),
         cmocka_unit_test(test_slices_of_filters_equal_the_whole),
         cmocka_unit_test(test_cut_graph_reads_the_same_weights),
-        cmocka_unit_test(test_window_is_small_whatever_the_slice),
         cmocka_unit_test(test_reading_gives_the_files_pages_back),
         cmocka_unit_test(test_missing_file_and_folder_are_io_errors),
         cmocka_unit_test(test_every_case_gives_its_error),

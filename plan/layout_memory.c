@@ -1,0 +1,31 @@
+#include "plan/layout.h"
+
+#include "base/arith.h"
+#include "model/weights.h"
+
+int64_t tess_layout_arena_bytes(const struct tess_layout *layout)
+{
+    int64_t bytes = layout->arena_bytes;
+    for (int op = 0; op < layout->plan->n_ops; op++)
+        bytes = tess_max_i64(
+            bytes, tess_facts_scratch_bytes(&layout->plan->facts, layout->graph, op));
+    return bytes;
+}
+
+void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *memory_out)
+{
+    const struct tess_kernel_facts *facts = &layout->plan->facts;
+    bool has_weights = false;
+    memory_out->base = facts->base_bytes;
+    memory_out->threads = facts->thread_bytes * (layout->plan->n_threads - 1);
+    memory_out->weights = memory_out->workspace = 0;
+    for (int op = 0; op < layout->plan->n_ops; op++) {
+        memory_out->weights += tess_facts_weights_bytes(facts, layout->graph, op);
+        memory_out->workspace +=
+            tess_facts_workspace_bytes(facts, layout->graph, op, layout->ops[op].largest);
+        has_weights |= tess_op_has_weights(&layout->graph->ops[op]);
+    }
+    memory_out->arena = tess_layout_arena_bytes(layout);
+    memory_out->window = has_weights ? TESS_WEIGHTS_WINDOW_BYTES : 0;
+    memory_out->peak = tess_memory_sum(memory_out);
+}
