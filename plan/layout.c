@@ -122,24 +122,38 @@ static bool needs_dense(const struct tess_layout *layout, int op)
         .needs_dense_rows;
 }
 
+/* Most lines of the op at `at` that a tile computes; *is_equal_out: do all tiles that compute
+ * any compute as many? */
+static int most_lines(const struct tess_tiles *tiles, enum tess_axis axis, int at,
+                      bool *is_equal_out)
+{
+    int most = 0, least = INT32_MAX;
+    for (int tile = 0; tile < tiles->axis[axis].n_tiles; tile++) {
+        int n_lines = tess_range_len(tess_tiles_computes(tiles, axis, tile, at));
+        if (n_lines == 0)
+            continue;
+        most = tess_max_int(most, n_lines);
+        least = tess_min_int(least, n_lines);
+    }
+    *is_equal_out = most == least;
+    return most;
+}
+
 static void set_calls(struct tess_layout *layout, int group)
 {
     const struct tess_tiles *tiles = &layout->tiles[group];
     for (int at = 0; at < tiles->n_ops; at++) {
         struct tess_op_layout *how = &layout->ops[tiles->ops[at]];
+        bool has_equal_rows, has_equal_cols;
         how->in_temp[0] = how->in_temp[1] = how->out_temp = -1;
-        for (int tile = 0; tile < tiles->axis[TESS_ROWS].n_tiles; tile++)
-            how->largest.n_rows =
-                tess_max_int(how->largest.n_rows,
-                             tess_range_len(tess_tiles_computes(tiles, TESS_ROWS, tile, at)));
-        for (int tile = 0; tile < tiles->axis[TESS_COLS].n_tiles; tile++)
-            how->largest.n_cols =
-                tess_max_int(how->largest.n_cols,
-                             tess_range_len(tess_tiles_computes(tiles, TESS_COLS, tile, at)));
+        how->largest.n_rows = most_lines(tiles, TESS_ROWS, at, &has_equal_rows);
+        how->largest.n_cols = most_lines(tiles, TESS_COLS, at, &has_equal_cols);
         struct tess_kernel_caps caps = tess_facts_caps(
             &layout->plan->facts, layout->graph, tiles->ops[at], how->largest);
         bool is_full_width = tiles->axis[TESS_COLS].n_tiles == 1;
-        how->pads_rows = caps.can_pad_rows;
+        assert(!is_full_width || has_equal_cols);
+        /* A kernel that pads rows of the whole map must not meet a smaller tile, too. */
+        how->pads_rows = caps.can_pad_rows && (has_equal_rows || !caps.needs_dense_rows);
         how->pads_cols = caps.can_pad_cols && (is_full_width || !caps.needs_dense_rows);
     }
 }
