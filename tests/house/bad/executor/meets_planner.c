@@ -1,0 +1,2 @@
+#  include "planner/search_fake.h"
+#include <yaml.h> /* plan owns it */

@@ -1,0 +1,1 @@
+/* Breaks nothing: what the others include. */

@@ -1,0 +1,3 @@
+#include <curl/curl.h> /* nobody owns it */
+#include "ground.h"    /* no folder */
+#include "base/ground.h"

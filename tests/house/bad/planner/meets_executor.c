@@ -1,0 +1,2 @@
+#include "executor/engine.h"
+#include <glpk.h>

@@ -1,0 +1,1 @@
+#include <glpk.h> /* meets_executor.c does already */

@@ -1,0 +1,3 @@
+#include <zmq.h>
+#include <msgpack.h>
+#include "cli/screen.h"
