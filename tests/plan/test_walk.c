@@ -1,5 +1,5 @@
-/* The walk against the oracle: whatever the network, the plan and the kernel family, running
- * the steps computes what the network computes. */
+/* The walk against the oracle: whatever the network, the plan and the kernel family,
+ * running the steps computes what the network computes. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +29,8 @@ static void make_case(struct walk_case *made, const struct tess_random_net *nets
     made->graph = tess_random_net_create(nets, &rng);
     tess_random_facts(&facts, &rng);
     made->plan = tess_random_plan_create(plans, made->graph, &facts, &rng);
-    assert_int_equal(tess_layout_create(made->graph, made->plan, &made->layout, NULL), TESS_OK);
+    assert_int_equal(tess_layout_create(made->graph, made->plan, &made->layout, NULL),
+                     TESS_OK);
 }
 
 static void release_case(struct walk_case *made)
@@ -57,8 +58,8 @@ static bool is_walk_right(const struct walk_case *made)
     return is_right;
 }
 
-static void walk_many(const struct tess_random_net *nets, const struct tess_random_plan *plans,
-                      uint64_t seed, int n_cases)
+static void walk_many(const struct tess_random_net *nets,
+                      const struct tess_random_plan *plans, uint64_t seed, int n_cases)
 {
     seed = tess_random_seed(seed, &n_cases);
     for (int i = 0; i < n_cases; i++) {

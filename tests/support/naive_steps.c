@@ -148,8 +148,9 @@ static void compute_pixel(struct reader *reader, int y, int x, uint32_t *pixel)
     case TESS_OP_ADD: add_pixel(reader, y, x, pixel); break;
     case TESS_OP_UPSAMPLE:
         for (int c = 0; c < n_channels; c++)
-            pixel[c] = result(mix((uint32_t)reader->op + 1,
-                                  reader->read(reader, 0, y / op->factor, x / op->factor, c)));
+            pixel[c] =
+                result(mix((uint32_t)reader->op + 1,
+                           reader->read(reader, 0, y / op->factor, x / op->factor, c)));
         break;
     case TESS_OP_REGION:
     case TESS_OP_YOLO: head_pixel(reader, y, x, pixel); break;
@@ -200,7 +201,8 @@ struct tess_naive_net *tess_naive_net_create(const struct tess_graph *graph)
         net->pixels[output] = pixels_of(out);
         for (int y = 0; y < out->h; y++)
             for (int x = 0; x < out->w; x++)
-                compute_pixel(&reader, y, x, net->pixels[output] + (y * out->w + x) * out->c);
+                compute_pixel(&reader, y, x,
+                              net->pixels[output] + (y * out->w + x) * out->c);
     }
     return net;
 }
@@ -237,7 +239,8 @@ static void break_run(struct tess_naive_run *run, const struct tess_step *step)
     run->is_broken = true;
 }
 
-static uint32_t *cell_at(struct tess_naive_run *run, const struct tess_step *step, int64_t cell)
+static uint32_t *cell_at(struct tess_naive_run *run, const struct tess_step *step,
+                         int64_t cell)
 {
     static uint32_t nowhere;
     if (cell >= 0 && cell < run->n_cells)
@@ -272,11 +275,13 @@ static uint32_t read_arena(struct reader *reader, int input, int y, int x, int c
 static bool is_same_plane(const struct tess_place *a, const struct tess_place *b)
 {
     return a->offset == b->offset && a->row == b->row && a->col == b->col &&
-           a->n_rows == b->n_rows && a->n_cols == b->n_cols && a->channels == b->channels &&
-           a->row_stride == b->row_stride && a->pixel_stride == b->pixel_stride;
+           a->n_rows == b->n_rows && a->n_cols == b->n_cols &&
+           a->channels == b->channels && a->row_stride == b->row_stride &&
+           a->pixel_stride == b->pixel_stride;
 }
 
-static void set_place(struct tess_naive_run *run, const struct tess_step *step, uint32_t value)
+static void set_place(struct tess_naive_run *run, const struct tess_step *step,
+                      uint32_t value)
 {
     const struct tess_place *out = &step->out;
     for (int y = out->row; y < out->row + out->n_rows; y++)
@@ -293,7 +298,8 @@ static void run_op(struct tess_naive_run *run, const struct tess_step *step)
     const struct tess_op *op = is_sane ? &graph->ops[step->op] : graph->ops;
     const struct tess_tensor *to = &graph->tensors[op->output];
     is_sane = is_sane && step->n_in == op->n_inputs && out->channels == to->c &&
-              op->kind != TESS_OP_CONCAT && op->kind != TESS_OP_SLICE && op->n_inputs <= 2;
+              op->kind != TESS_OP_CONCAT && op->kind != TESS_OP_SLICE &&
+              op->n_inputs <= 2;
     for (int i = 0; is_sane && i < op->n_inputs; i++)
         is_sane = step->in[i].channels == graph->tensors[op->inputs[i]].c;
     if (!is_sane || !is_inside(to, out->row, out->col) ||
@@ -343,7 +349,8 @@ static void move_rows(struct tess_naive_run *run, const struct tess_step *step)
     if (in->n_rows < out->n_rows || in->n_cols < out->n_cols || out->offset > in->offset)
         break_run(run, step);
     for (int y = 0; y < out->n_rows; y++)
-        for (int64_t i = 0; i < (out->n_cols - 1) * out->pixel_stride + out->channels; i++)
+        for (int64_t i = 0; i < (out->n_cols - 1) * out->pixel_stride + out->channels;
+             i++)
             *cell_at(run, step, out->offset / 4 + y * out->row_stride + i) =
                 *cell_at(run, step, in->offset / 4 + y * in->row_stride + i);
 }
@@ -395,7 +402,8 @@ enum tess_status tess_naive_run_step(void *context, const struct tess_step *step
     return TESS_OK;
 }
 
-bool tess_naive_run_is_right(const struct tess_naive_run *run, const struct tess_naive_net *net)
+bool tess_naive_run_is_right(const struct tess_naive_run *run,
+                             const struct tess_naive_net *net)
 {
     if (run->is_broken)
         return false;

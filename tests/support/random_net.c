@@ -1,8 +1,9 @@
 /* Problem: networks and plans that a property test has not been written with in mind.
  *
- * Method: add ops one by one. Draw a kind, then inputs among the tensors so far; where a kind
- * has no input that suits it, the op becomes a convolution, which any tensor suits. Whatever
- * nobody reads is an output of the network, so graphs with several outputs come by themselves.
+ * Method: add ops one by one. Draw a kind, then inputs among the tensors so far; where a
+ * kind has no input that suits it, the op becomes a convolution, which any tensor suits.
+ * Whatever nobody reads is an output of the network, so graphs with several outputs come
+ * by themselves.
  *
  * Invariant: after every op the graph so far is one that tess_graph_assert_valid accepts.
  */
@@ -75,14 +76,16 @@ static int add(struct maker *maker, const struct tess_op *op, struct tess_shape 
     int tensor = -1;
     struct tess_op copy = *op;
     copy.layer = maker->builder.graph->n_layers;
-    need(tess_graph_builder_add_op(&maker->builder, &copy, shape, &tensor, NULL) == TESS_OK);
+    need(tess_graph_builder_add_op(&maker->builder, &copy, shape, &tensor, NULL) ==
+         TESS_OK);
     need(tess_graph_builder_add_layer(&maker->builder, tess_op_kind_name(op->kind),
                                       copy.layer + 1, tensor, NULL) == TESS_OK);
     return tensor;
 }
 
-/* One axis of a window and the size of what it puts out: mostly what its padding asks for,
- * sometimes a few lines more (padding after the end) or fewer (lines that nobody reads). */
+/* One axis of a window and the size of what it puts out: mostly what its padding asks
+ * for, sometimes a few lines more (padding after the end) or fewer (lines that nobody
+ * reads). */
 struct window_axis {
     int kernel, stride, dilation, pad, n_out;
 };
@@ -107,15 +110,15 @@ static struct window_axis pick_axis(struct maker *maker, int extent)
     return axis;
 }
 
-static void pick_window(struct maker *maker, const struct tess_tensor *in, struct tess_op *op,
-                        struct tess_shape *shape)
+static void pick_window(struct maker *maker, const struct tess_tensor *in,
+                        struct tess_op *op, struct tess_shape *shape)
 {
     struct window_axis rows = pick_axis(maker, in->h), cols = pick_axis(maker, in->w);
     if (in->h == in->w && chance(maker->rng, 70))
         cols = rows;
-    op->window = (struct tess_window){rows.kernel, cols.kernel,   rows.stride,
-                                      cols.stride, rows.dilation, cols.dilation,
-                                      rows.pad,    cols.pad};
+    op->window =
+        (struct tess_window){rows.kernel,   cols.kernel,   rows.stride, cols.stride,
+                             rows.dilation, cols.dilation, rows.pad,    cols.pad};
     shape->h = rows.n_out;
     shape->w = cols.n_out;
 }
@@ -171,8 +174,10 @@ static bool add_maxpool(struct maker *maker)
     /* Without dilation the reach is shorter: keep the padding below it. */
     op.window.pad_top = tess_min_int(op.window.pad_top, op.window.kernel_h - 1);
     op.window.pad_left = tess_min_int(op.window.pad_left, op.window.kernel_w - 1);
-    shape.h = tess_min_i64(shape.h, (in->h - 1 + op.window.pad_top) / op.window.stride_h + 1);
-    shape.w = tess_min_i64(shape.w, (in->w - 1 + op.window.pad_left) / op.window.stride_w + 1);
+    shape.h =
+        tess_min_i64(shape.h, (in->h - 1 + op.window.pad_top) / op.window.stride_h + 1);
+    shape.w =
+        tess_min_i64(shape.w, (in->w - 1 + op.window.pad_left) / op.window.stride_w + 1);
     add(maker, &op, shape);
     return true;
 }
@@ -202,7 +207,8 @@ static bool add_whole(struct maker *maker, enum tess_op_kind kind)
             shape = (struct tess_shape){in->h * 2, in->w * 2, in->c / 4};
         else
             shape = (struct tess_shape){in->h / 2, in->w / 2, in->c * 4};
-        if (shape.h > 2 * maker->options->max_side || shape.w > 2 * maker->options->max_side)
+        if (shape.h > 2 * maker->options->max_side ||
+            shape.w > 2 * maker->options->max_side)
             return false;
     }
     add(maker, &op, shape);
@@ -220,7 +226,8 @@ static bool add_concat(struct maker *maker)
         int other = tess_rng_int(maker->rng, 0, maker->builder.graph->n_tensors - 1);
         const struct tess_tensor *in = tensor_of(maker, other);
         bool is_again = other == inputs[op.n_inputs - 1];
-        if (in->h != first->h || in->w != first->w || (is_again && !chance(maker->rng, 10)))
+        if (in->h != first->h || in->w != first->w ||
+            (is_again && !chance(maker->rng, 10)))
             continue;
         inputs[op.n_inputs++] = other;
         shape.c += in->c;
@@ -241,7 +248,8 @@ static bool add_slice(struct maker *maker)
     int input = pick_tensor(maker);
     const struct tess_tensor *in = tensor_of(maker, input);
     struct tess_op op = tess_op_neutral(TESS_OP_SLICE, 0, &input);
-    op.channel_begin = chance(maker->rng, 30) ? 0 : tess_rng_int(maker->rng, 0, in->c - 1);
+    op.channel_begin =
+        chance(maker->rng, 30) ? 0 : tess_rng_int(maker->rng, 0, in->c - 1);
     int most = in->c - op.channel_begin;
     int n_channels = chance(maker->rng, 30) ? most : tess_rng_int(maker->rng, 1, most);
     add(maker, &op, (struct tess_shape){in->h, in->w, n_channels});
@@ -293,7 +301,8 @@ static bool add_upsample(struct maker *maker)
 static bool add_head(struct maker *maker, enum tess_op_kind kind)
 {
     float anchors[] = {1.5f, 2.0f, 3.0f, 2.5f};
-    int n_anchors = tess_rng_int(maker->rng, 1, 2), n_classes = tess_rng_int(maker->rng, 1, 3);
+    int n_anchors = tess_rng_int(maker->rng, 1, 2),
+        n_classes = tess_rng_int(maker->rng, 1, 3);
     int input = add_point_conv(maker, pick_tensor(maker), n_anchors * (5 + n_classes));
     const struct tess_tensor *in = tensor_of(maker, input);
     struct tess_op op = tess_op_neutral(kind, 0, &input);
@@ -339,7 +348,8 @@ struct tess_graph *tess_random_net_create(const struct tess_random_net *options,
     int n_ops = tess_rng_int(rng, 1, options->max_ops);
     while (maker.builder.graph->n_ops < n_ops) {
         /* Half of the ops are convolutions, as in real networks. */
-        enum tess_op_kind kind = (enum tess_op_kind)tess_rng_int(rng, 0, TESS_OP_N_KINDS - 1);
+        enum tess_op_kind kind =
+            (enum tess_op_kind)tess_rng_int(rng, 0, TESS_OP_N_KINDS - 1);
         bool is_wanted = (options->kinds >> kind & 1) && chance(rng, 60);
         if (!is_wanted || !add_kind(&maker, kind))
             add_conv(&maker);
@@ -369,7 +379,8 @@ static bool can_run(const struct tess_graph *graph, const bool *has_run, int op)
 }
 
 /* A random topological order. */
-static void pick_order(const struct tess_graph *graph, struct tess_rng *rng, int *order_out)
+static void pick_order(const struct tess_graph *graph, struct tess_rng *rng,
+                       int *order_out)
 {
     bool *has_run = calloc((size_t)graph->n_ops, sizeof *has_run);
     need(has_run != NULL);
@@ -385,9 +396,9 @@ static void pick_order(const struct tess_graph *graph, struct tess_rng *rng, int
     free(has_run);
 }
 
-static void pick_tiling(const struct tess_random_plan *options, const struct tess_graph *graph,
-                        const struct tess_plan *plan, struct tess_rng *rng,
-                        struct tess_group *group)
+static void pick_tiling(const struct tess_random_plan *options,
+                        const struct tess_graph *graph, const struct tess_plan *plan,
+                        struct tess_rng *rng, struct tess_group *group)
 {
     const int *ops = plan->order + group->first;
     int n_ops = group->last - group->first + 1;
@@ -395,12 +406,14 @@ static void pick_tiling(const struct tess_random_plan *options, const struct tes
     group->tiling = (struct tess_tiling){1, 1, TESS_HALO_RECOMPUTE};
     if (chance(rng, 50))
         group->tiling.halo = TESS_HALO_REUSE;
-    if (!tess_tiles_can_cut(graph, ops, n_ops, NULL) || !chance(rng, options->tiled_percent))
+    if (!tess_tiles_can_cut(graph, ops, n_ops, NULL) ||
+        !chance(rng, options->tiled_percent))
         return;
     int most_rows = chance(rng, 20) ? last->h : tess_min_int(last->h, options->max_tiles);
     group->tiling.n_rows = tess_rng_int(rng, 1, most_rows);
     if (options->has_columns && chance(rng, 60))
-        group->tiling.n_cols = tess_rng_int(rng, 1, tess_min_int(last->w, options->max_tiles));
+        group->tiling.n_cols =
+            tess_rng_int(rng, 1, tess_min_int(last->w, options->max_tiles));
 }
 
 struct tess_plan *tess_random_plan_create(const struct tess_random_plan *options,
@@ -419,10 +432,12 @@ struct tess_plan *tess_random_plan_create(const struct tess_random_plan *options
         last = first;
         while (last + 1 < graph->n_ops && !chance(rng, options->cut_percent))
             last++;
-        /* Ops that read whole maps would leave few groups to tile: mostly cut around them. */
+        /* Ops that read whole maps would leave few groups to tile: mostly cut around
+         * them. */
         for (int at = first + 1; at <= last; at++)
-            if (chance(rng, 90) && (!tess_tiles_can_cut(graph, plan->order + at, 1, NULL) ||
-                                    !tess_tiles_can_cut(graph, plan->order + at - 1, 1, NULL)))
+            if (chance(rng, 90) &&
+                (!tess_tiles_can_cut(graph, plan->order + at, 1, NULL) ||
+                 !tess_tiles_can_cut(graph, plan->order + at - 1, 1, NULL)))
                 last = at - 1;
         struct tess_group *group = &plan->groups[n_groups++];
         *group = (struct tess_group){.first = first, .last = last};
@@ -483,9 +498,9 @@ static void print_op(const struct tess_graph *graph, int op_id)
     fprintf(stderr, " -> t%d [%d,%d,%d]%s", op->output, out->h, out->w, out->c,
             out->is_output ? " out" : "");
     if (op->kind == TESS_OP_CONV || op->kind == TESS_OP_MAXPOOL)
-        fprintf(stderr, " k%dx%d s%dx%d d%dx%d p%d,%d g%d", window->kernel_h, window->kernel_w,
-                window->stride_h, window->stride_w, window->dilation_h, window->dilation_w,
-                window->pad_top, window->pad_left, op->groups);
+        fprintf(stderr, " k%dx%d s%dx%d d%dx%d p%d,%d g%d", window->kernel_h,
+                window->kernel_w, window->stride_h, window->stride_w, window->dilation_h,
+                window->dilation_w, window->pad_top, window->pad_left, op->groups);
     if (op->kind == TESS_OP_SLICE)
         fprintf(stderr, " from channel %d", op->channel_begin);
     fprintf(stderr, "\n");
@@ -494,11 +509,12 @@ static void print_op(const struct tess_graph *graph, int op_id)
 void tess_random_net_print(const struct tess_graph *graph, const struct tess_plan *plan)
 {
     const struct tess_tensor *input = &graph->tensors[TESS_GRAPH_INPUT];
-    fprintf(stderr, "input [%d,%d,%d], family %s, call_pixels %" PRId64 "\n", input->h, input->w,
-            input->c, plan->facts.family, plan->facts.call_pixels);
+    fprintf(stderr, "input [%d,%d,%d], family %s, call_pixels %" PRId64 "\n", input->h,
+            input->w, input->c, plan->facts.family, plan->facts.call_pixels);
     for (int i = 0; i < plan->n_groups; i++) {
         const struct tess_group *group = &plan->groups[i];
-        fprintf(stderr, "group %d: %dx%d %s\n", i, group->tiling.n_rows, group->tiling.n_cols,
+        fprintf(stderr, "group %d: %dx%d %s\n", i, group->tiling.n_rows,
+                group->tiling.n_cols,
                 group->tiling.halo == TESS_HALO_REUSE ? "reuse" : "recompute");
         for (int at = group->first; at <= group->last; at++) {
             print_op(graph, plan->order[at]);

@@ -1,9 +1,10 @@
 /* Random networks, plans and kernel facts for property tests.
  *
- * A test that fails prints its seed; TESS_TEST_SEED=<seed> runs that case again. Nets are small
- * enough for naive loops and odd enough to meet the corners: strides above the kernel, padding
- * on one side only, dilation, nested concats and slices, shortcuts between unlike maps, several
- * outputs, ops that read whole maps. Memory shortage ends the test program.
+ * A test that fails prints its seed; TESS_TEST_SEED=<seed> runs that case again. Nets are
+ * small enough for naive loops and odd enough to meet the corners: strides above the
+ * kernel, padding on one side only, dilation, nested concats and slices, shortcuts
+ * between unlike maps, several outputs, ops that read whole maps. Memory shortage ends
+ * the test program.
  */
 #ifndef TESS_TESTS_SUPPORT_RANDOM_NET_H
 #define TESS_TESTS_SUPPORT_RANDOM_NET_H
@@ -16,12 +17,12 @@
 #include "plan/plan.h"
 
 struct tess_random_net {
-    int max_ops;      /* at least 1; some kinds bring one helper op more */
-    int max_side;     /* rows and columns of the input; upsampling may double them */
-    int max_channels; /* of the input and of each convolution */
-    int max_kernel;   /* of windows */
-    unsigned kinds;   /* bit 1 << kind for each enum tess_op_kind that may appear */
-    int chain_percent;/* how often an op reads the newest tensor rather than any */
+    int max_ops;          /* at least 1; some kinds bring one helper op more */
+    int max_side;         /* rows and columns of the input; upsampling may double them */
+    int max_channels;     /* of the input and of each convolution */
+    int max_kernel;       /* of windows */
+    unsigned kinds;       /* bit 1 << kind for each enum tess_op_kind that may appear */
+    int chain_percent;    /* how often an op reads the newest tensor rather than any */
     bool has_activations; /* else everything is linear */
 };
 
@@ -34,10 +35,10 @@ struct tess_graph *tess_random_net_create(const struct tess_random_net *options,
 
 /* How plans are drawn. */
 struct tess_random_plan {
-    int max_tiles;       /* rows, or columns, of a grid */
-    int tiled_percent;   /* how often a group that can be cut is cut */
-    int cut_percent;     /* how often a group ends after an op */
-    bool has_columns;    /* else bands only */
+    int max_tiles;         /* rows, or columns, of a grid */
+    int tiled_percent;     /* how often a group that can be cut is cut */
+    int cut_percent;       /* how often a group ends after an op */
+    bool has_columns;      /* else bands only */
     bool is_natural_order; /* else any topological order */
 };
 
@@ -51,8 +52,8 @@ struct tess_plan *tess_random_plan_create(const struct tess_random_plan *options
                                           const struct tess_kernel_facts *facts,
                                           struct tess_rng *rng);
 
-/* Facts of a family that a test makes up: plain loops for everything, or a library that wants
- * dense rows, with or without padding of whole maps by itself. */
+/* Facts of a family that a test makes up: plain loops for everything, or a library that
+ * wants dense rows, with or without padding of whole maps by itself. */
 void tess_random_facts(struct tess_kernel_facts *facts_out, struct tess_rng *rng);
 
 /* The seed in TESS_TEST_SEED if there is one (then *n_cases_out becomes 1), else `seed`.
