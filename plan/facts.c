@@ -279,7 +279,7 @@ int64_t tess_facts_workspace_bytes_of(const struct tess_kernel_facts *facts,
                                                        facts->depthwise_block));
         bytes += piece_bytes(n_channels * float_bytes + facts->tail_bytes);
     }
-    return bytes;
+    return tess_round_up(bytes, TESS_FACTS_BLOCK_ALIGN); /* one block */
 }
 
 int64_t tess_facts_workspace_bytes(const struct tess_kernel_facts *facts,
