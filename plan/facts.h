@@ -24,8 +24,9 @@ struct tess_kernel_facts {
     int64_t filter_block;  /* packed filters are padded to a multiple */
     int64_t channel_block; /* packed input channels are padded to a multiple */
     int64_t pixel_block; /* pointer tables are padded to a multiple of this many pixels */
-    int64_t filter_slice; /* filters per packed slice; the last one may have up to
-                             filter_block - 1 more, or fewer; 0: packed in one piece */
+    int64_t filter_slice; /* filters per packed slice at most, whole blocks; the last
+                             slice may have up to a block more; 0: packed in one piece */
+    int64_t slice_bytes;  /* bytes of a slice at most, but at least one block; 0: any */
     int64_t call_pixels;  /* output pixels per inner call at most, but at least one row */
     int64_t depthwise_block; /* depthwise: packed channels are padded to a multiple */
     int64_t depthwise_taps;  /* bit t set: depthwise kernels of t taps are native */
@@ -46,7 +47,7 @@ struct tess_fact_field {
     const char *name;
     int64_t *value; /* borrowed from the facts given */
 };
-enum { TESS_FACTS_N_FIELDS = 16 };
+enum { TESS_FACTS_N_FIELDS = 17 };
 void tess_facts_fields(struct tess_kernel_facts *facts,
                        struct tess_fact_field fields_out[TESS_FACTS_N_FIELDS]);
 
