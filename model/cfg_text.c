@@ -155,7 +155,8 @@ static enum tess_status read_line(struct reader *reader)
     return *at == '[' ? add_section(reader, at, end) : add_option(reader, at, end);
 }
 
-/* Sections learn where their options begin only now, because the array moved as it grew. */
+/* Sections learn where their options begin only now, because the array moved as it grew.
+ */
 static void attach_options(struct tess_cfg *cfg)
 {
     int n_before = 0;

@@ -2,9 +2,9 @@
  *
  * Knows the grammar, not the meaning: which sections and keys exist is the business of
  * model/darknet.c. Like darknet it drops every blank inside a line, so "filters = 3 2" is
- * filters=32. A line is a section "[name]", an option "key=value", or empty; '#' and ';' begin
- * a comment (darknet knows them only at the beginning of a line). Refuses what is no text:
- * control characters, very long lines, options before the first section.
+ * filters=32. A line is a section "[name]", an option "key=value", or empty; '#' and ';'
+ * begin a comment (darknet knows them only at the beginning of a line). Refuses what is
+ * no text: control characters, very long lines, options before the first section.
  */
 #ifndef TESS_MODEL_CFG_TEXT_H
 #define TESS_MODEL_CFG_TEXT_H
@@ -31,7 +31,8 @@ struct tess_cfg_section {
     const char *name; /* without brackets */
     int line, col;
     int n_options;
-    struct tess_cfg_option *options; /* [n_options], part of tess_cfg's array; NULL if none */
+    struct tess_cfg_option
+        *options; /* [n_options], part of tess_cfg's array; NULL if none */
 };
 
 struct tess_cfg {
@@ -42,7 +43,8 @@ struct tess_cfg {
 };
 
 /* Splits `text`, which is borrowed until the release. `file_name` is for messages.
- * TESS_E_MODEL with line and column, or TESS_E_NOMEM; the caller releases in every case. */
+ * TESS_E_MODEL with line and column, or TESS_E_NOMEM; the caller releases in every case.
+ */
 enum tess_status tess_cfg_init(struct tess_cfg *cfg, const char *text, size_t n_bytes,
                                const char *file_name, struct tess_error *error);
 void tess_cfg_release(struct tess_cfg *cfg); /* accepts NULL and zeroed memory */
@@ -51,7 +53,8 @@ void tess_cfg_release(struct tess_cfg *cfg); /* accepts NULL and zeroed memory *
 const struct tess_cfg_option *tess_cfg_find(const struct tess_cfg_section *section,
                                             const char *key);
 
-/* Column in the file of byte `offset` of the option's value; past its end, of its last byte. */
+/* Column in the file of byte `offset` of the option's value; past its end, of its last
+ * byte. */
 int tess_cfg_value_col(const struct tess_cfg_option *option, size_t offset);
 
 #endif

@@ -1,9 +1,9 @@
 /* What the importer of darknet cfgs shares among its files: one section at a time, typed
  * access to its options, and the descriptor each kind of section exports.
  *
- * Errors are sticky: a getter that finds a bad value records the first error and returns its
- * fallback, so that a section reads all its options in a row and asks once whether that went
- * well. Only model/darknet*.c include this header.
+ * Errors are sticky: a getter that finds a bad value records the first error and returns
+ * its fallback, so that a section reads all its options in a row and asks once whether
+ * that went well. Only model/darknet*.c include this header.
  */
 #ifndef TESS_MODEL_DARKNET_PRIV_H
 #define TESS_MODEL_DARKNET_PRIV_H
@@ -41,24 +41,25 @@ struct tess_darknet {
     const struct tess_cfg *cfg;
     const struct tess_cfg_section *section; /* the current one */
     struct tess_graph_builder builder;
-    int layer;                /* the current section's number */
-    int input;                /* tensor of the layer before */
-    int output;               /* tensor of the current layer, set by build */
+    int layer;  /* the current section's number */
+    int input;  /* tensor of the layer before */
+    int output; /* tensor of the current layer, set by build */
     int n_warnings;
     struct tess_text *warnings; /* may be NULL */
-    struct tess_error *error; /* never NULL */
+    struct tess_error *error;   /* never NULL */
 };
 
 extern const struct tess_darknet_section tess_darknet_net, tess_darknet_convolutional,
-    tess_darknet_connected, tess_darknet_maxpool, tess_darknet_avgpool, tess_darknet_route,
-    tess_darknet_shortcut, tess_darknet_upsample, tess_darknet_reorg, tess_darknet_crop,
-    tess_darknet_dropout, tess_darknet_cost, tess_darknet_softmax, tess_darknet_region,
-    tess_darknet_yolo;
+    tess_darknet_connected, tess_darknet_maxpool, tess_darknet_avgpool,
+    tess_darknet_route, tess_darknet_shortcut, tess_darknet_upsample, tess_darknet_reorg,
+    tess_darknet_crop, tess_darknet_dropout, tess_darknet_cost, tess_darknet_softmax,
+    tess_darknet_region, tess_darknet_yolo;
 
 /* --- darknet_option.c: options of the current section --- */
 
 /* Whole number in [low, high]. */
-int tess_darknet_int(struct tess_darknet *d, const char *key, int fallback, int low, int high);
+int tess_darknet_int(struct tess_darknet *d, const char *key, int fallback, int low,
+                     int high);
 /* 0 or 1. */
 bool tess_darknet_bool(struct tess_darknet *d, const char *key, bool fallback);
 /* Any finite float. */
@@ -66,10 +67,12 @@ float tess_darknet_float(struct tess_darknet *d, const char *key, float fallback
 enum tess_activation tess_darknet_activation(struct tess_darknet *d,
                                              enum tess_activation fallback);
 
-/* Reads a comma-separated list into values[0 .. at most `capacity`) and returns how many there
- * are, 0 if the option is missing. */
-int tess_darknet_ints(struct tess_darknet *d, const char *key, int capacity, int64_t *values);
-int tess_darknet_floats(struct tess_darknet *d, const char *key, int capacity, float *values);
+/* Reads a comma-separated list into values[0 .. at most `capacity`) and returns how many
+ * there are, 0 if the option is missing. */
+int tess_darknet_ints(struct tess_darknet *d, const char *key, int capacity,
+                      int64_t *values);
+int tess_darknet_floats(struct tess_darknet *d, const char *key, int capacity,
+                        float *values);
 
 /* Records an error at the value of `key`, or at the section if it has no such option.
  * Returns TESS_E_MODEL. */
@@ -77,8 +80,9 @@ enum tess_status tess_darknet_fail(struct tess_darknet *d, const char *key,
                                    const char *format, ...) TESS_PRINTF(3, 4);
 
 /* Records an error at number `index` of the list `key`. */
-enum tess_status tess_darknet_fail_item(struct tess_darknet *d, const char *key, int index,
-                                        const char *format, ...) TESS_PRINTF(4, 5);
+enum tess_status tess_darknet_fail_item(struct tess_darknet *d, const char *key,
+                                        int index, const char *format, ...)
+    TESS_PRINTF(4, 5);
 
 /* Has a getter failed? Then returns its status, else TESS_OK. */
 enum tess_status tess_darknet_status(const struct tess_darknet *d);
@@ -91,10 +95,10 @@ enum tess_status tess_darknet_check_keys(struct tess_darknet *d,
 
 const struct tess_tensor *tess_darknet_tensor(const struct tess_darknet *d, int tensor);
 
-/* Turns a layer number as the cfg gives it (item `index` of the list `key`; negative: counted
- * back from the current layer) into that layer's tensor. */
-enum tess_status tess_darknet_find_layer(struct tess_darknet *d, const char *key, int index,
-                                         int64_t number, int *tensor_out);
+/* Turns a layer number as the cfg gives it (item `index` of the list `key`; negative:
+ * counted back from the current layer) into that layer's tensor. */
+enum tess_status tess_darknet_find_layer(struct tess_darknet *d, const char *key,
+                                         int index, int64_t number, int *tensor_out);
 
 /* Checks the shape and the op against the graph's limits and adds the op. */
 enum tess_status tess_darknet_add_op(struct tess_darknet *d, const struct tess_op *op,

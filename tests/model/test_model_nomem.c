@@ -1,8 +1,8 @@
 /* Every allocation of model/ fails once: the result is TESS_E_NOMEM, nothing leaks (dev
  * preset) and nothing half-made comes out.
  *
- * The sources are compiled into this test with counting allocators in place of the system's,
- * which needs neither a linker's help nor the sanitizers' consent. */
+ * The sources are compiled into this test with counting allocators in place of the
+ * system's, which needs neither a linker's help nor the sanitizers' consent. */
 #include "tests/model/model_testing.h"
 
 #include <errno.h>
@@ -79,11 +79,12 @@ static char *failing_strndup(const char *text, size_t n)
 #undef strdup
 #undef strndup
 
-#define CFG \
-    TESTING_NET "[conv]\nfilters=14\nsize=3\npad=1\nbatch_normalize=1\nactivation=leaky\n" \
-                "[route]\nlayers=-1\ngroups=2\ngroup_id=1\n[route]\nlayers=-1,0,-1\n" \
-                "[shortcut]\nfrom=0,-1\n[conv]\nfilters=14\n" \
-                "[yolo]\nclasses=2\nnum=2\nanchors=1,2,3,4\n"
+#define CFG                                                                              \
+    TESTING_NET                                                                          \
+        "[conv]\nfilters=14\nsize=3\npad=1\nbatch_normalize=1\nactivation=leaky\n"       \
+        "[route]\nlayers=-1\ngroups=2\ngroup_id=1\n[route]\nlayers=-1,0,-1\n"            \
+        "[shortcut]\nfrom=0,-1\n[conv]\nfilters=14\n"                                    \
+        "[yolo]\nclasses=2\nnum=2\nanchors=1,2,3,4\n"
 
 /* Runs `attempt` with the first, second, third ... allocation failing until none does. */
 static void fail_each(enum tess_status (*attempt)(void))
