@@ -20,11 +20,14 @@ if(TESSERA_FUZZ)
     target_compile_options(tessera_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
-# tessera_library(FOLDER LINK folders... PRIVATE_LINK system libraries...)
-# Builds every FOLDER/*.c into the static library tess_FOLDER.
+# tessera_library(FOLDER LINK folders... PRIVATE_LINK system libraries... EXCLUDE files...)
+# Builds every FOLDER/*.c but the excluded ones into the static library tess_FOLDER.
 function(tessera_library folder)
-    cmake_parse_arguments(ARG "" "" "LINK;PRIVATE_LINK" ${ARGN})
+    cmake_parse_arguments(ARG "" "" "LINK;PRIVATE_LINK;EXCLUDE" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.c")
+    foreach(excluded IN LISTS ARG_EXCLUDE)
+        list(REMOVE_ITEM sources "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/${excluded}")
+    endforeach()
     if(sources)
         add_library(tess_${folder} STATIC ${sources})
         set(scope PUBLIC)

@@ -12,8 +12,8 @@
 
 const struct tess_search *const *tess_searches(void)
 {
-    static const struct tess_search *const all[] = {&tess_search_dp, &tess_search_mafat,
-                                                    &tess_search_untiled, NULL};
+    static const struct tess_search *const all[] = {
+        &tess_search_dp, &tess_search_mafat, &tess_search_untiled, &tess_search_ilp, NULL};
     return all;
 }
 

@@ -29,6 +29,7 @@ struct tess_search {
 extern const struct tess_search tess_search_dp;
 extern const struct tess_search tess_search_mafat;
 extern const struct tess_search tess_search_untiled;
+extern const struct tess_search tess_search_ilp; /* GLPK, or its absence */
 
 /* The methods, ending with NULL, the default first. */
 const struct tess_search *const *tess_searches(void);

@@ -121,8 +121,6 @@ static enum tess_status extend_segment(struct tess_segmenter *segmenter, struct 
 {
     struct tess_tiling tilings[TESS_SEGMENT_MAX_TILINGS];
     int n_tilings = tess_segment_tilings(segmenter, first, last, tilings);
-    if (tess_op_reads_whole(&segmenter->graph->ops[last]))
-        n_tilings = tess_min_int(n_tilings, 1);
     for (int i = 0; i < n_tilings; i++) {
         struct tess_segment_cost cost;
         enum tess_status status =
@@ -144,9 +142,7 @@ static enum tess_status fill_fronts(struct tess_segmenter *segmenter, struct fro
         return tess_error_nomem(error);
     for (int last = 0; last < graph->n_ops; last++) {
         for (int first = last; first >= 0 && last - first < MAX_SEGMENT_OPS; first--) {
-            bool is_blocked = first < last && (tess_op_reads_whole(&graph->ops[first]) ||
-                                               tess_op_reads_whole(&graph->ops[last]));
-            if (is_blocked)
+            if (first < last && !tess_segment_can_tile(graph, first, last))
                 break;
             enum tess_status status = extend_segment(segmenter, fronts, first, last, error);
             if (status != TESS_OK)

@@ -86,6 +86,14 @@ enum tess_status tess_segment_evaluate(struct tess_segmenter *segmenter, int fir
     return TESS_OK;
 }
 
+bool tess_segment_can_tile(const struct tess_graph *graph, int first, int last)
+{
+    for (int op = first; op <= last; op++)
+        if (tess_op_reads_whole(&graph->ops[op]))
+            return false;
+    return true;
+}
+
 static int add_tiling(struct tess_tiling *tilings, int n_tilings, struct tess_tiling tiling)
 {
     for (int i = 0; i < n_tilings; i++)
@@ -110,6 +118,8 @@ int tess_segment_tilings(const struct tess_segmenter *segmenter, int first, int 
     int n = 0;
     if (first == last)
         n = add_tiling(tilings_out, n, (struct tess_tiling){1, 1, TESS_HALO_RECOMPUTE});
+    if (!tess_segment_can_tile(graph, first, last))
+        return n;
     for (size_t i = 0; options->allows_reuse && i < sizeof band_rows / sizeof *band_rows; i++) {
         int n_bands = (int)tess_div_up(out->h, band_rows[i]);
         if (n_bands > 1)

@@ -35,10 +35,13 @@ enum tess_status tess_segment_evaluate(struct tess_segmenter *segmenter, int fir
                                        struct tess_segment_cost *cost_out,
                                        struct tess_error *error);
 
+/* Can ops [first, last] sit in one tiled group? */
+bool tess_segment_can_tile(const struct tess_graph *graph, int first, int last);
+
 enum { TESS_SEGMENT_MAX_TILINGS = 64 };
 
-/* The tilings worth trying for ops [first, last], the untiled one first when it is a single op.
- * Returns how many. */
+/* The tilings worth trying for ops [first, last], the untiled one first when it is a single op
+ * and the only one when that op cannot be tiled. Returns how many. */
 int tess_segment_tilings(const struct tess_segmenter *segmenter, int first, int last,
                          struct tess_tiling tilings_out[TESS_SEGMENT_MAX_TILINGS]);
 

@@ -1,0 +1,282 @@
+/* Problem: the same as search_dp.c, solved by an integer linear programme instead: an independent
+ * certificate for the dynamic programme, and the only file that knows GLPK.
+ *
+ * Method: one binary x_s per segment and tiling; segments chain from the first op to the last,
+ * which is a unit flow through the cut points 0..n:
+ *     sum of x_s leaving 0 = 1;  for 0 < k < n: leaving k = entering k           (1)
+ *     P >= peak_s x_s for every s                                                (2)
+ *     P + sum workspace_s x_s <= available                                       (3)
+ *     minimise sum time_s x_s                                                    (4)
+ * If (1)-(3) have no solution, P + sum workspace_s x_s is minimised instead, which proposes the
+ * smallest plan. Where sharing of storages makes the exact peak differ from (2), the limit in (3)
+ * is lowered by the difference and the programme solved again.
+ *
+ * Columns of type (2) that exceed the limit by themselves are left out. The solver stops at a
+ * time limit and then gives its best plan so far.
+ *
+ * Cost: exponential at worst; some seconds for networks of 30 ops. Memory: proportional to
+ * segments * tilings.
+ *
+ * Not done: long networks (use dp); ordering (the graph's own order is kept).
+ *
+ * Reference: GLPK 5.0 reference manual, chapter 5 (glp_intopt).
+ */
+#include "planner/search.h"
+
+#include <glpk.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "planner/segment.h"
+
+/* TUNING: YOLOv2's 31 ops give 4000 columns and need under 10 s at any budget (2026-11). */
+enum { MAX_SEGMENT_OPS = 24, TIME_LIMIT_MS = 60000, MAX_ROUNDS = 8 };
+
+struct column {
+    int first, last;
+    struct tess_tiling tiling;
+    struct tess_segment_cost cost;
+};
+
+struct programme {
+    const struct tess_graph *graph;
+    struct column *columns;
+    int n_columns, capacity;
+    double *weights; /* scratch: one matrix row, [n_columns + 2] */
+    int *indices;
+};
+
+static enum tess_status add_column(struct programme *programme, const struct column *column,
+                                   struct tess_error *error)
+{
+    if (programme->n_columns == programme->capacity) {
+        int capacity = programme->capacity ? 2 * programme->capacity : 256;
+        struct column *columns =
+            realloc(programme->columns, sizeof *columns * (size_t)capacity);
+        if (!columns)
+            return tess_error_nomem(error);
+        programme->columns = columns;
+        programme->capacity = capacity;
+    }
+    programme->columns[programme->n_columns++] = *column;
+    return TESS_OK;
+}
+
+static enum tess_status add_segment(struct programme *programme,
+                                    struct tess_segmenter *segmenter, int first, int last,
+                                    struct tess_error *error)
+{
+    struct tess_tiling tilings[TESS_SEGMENT_MAX_TILINGS];
+    int n_tilings = tess_segment_tilings(segmenter, first, last, tilings);
+    enum tess_status status = TESS_OK;
+    for (int i = 0; i < n_tilings && status == TESS_OK; i++) {
+        struct column column = {.first = first, .last = last, .tiling = tilings[i]};
+        status =
+            tess_segment_evaluate(segmenter, first, last, tilings[i], &column.cost, error);
+        if (status == TESS_OK)
+            status = add_column(programme, &column, error);
+    }
+    return status;
+}
+
+static enum tess_status add_columns(struct programme *programme,
+                                    struct tess_segmenter *segmenter, struct tess_error *error)
+{
+    const struct tess_graph *graph = programme->graph;
+    for (int first = 0; first < graph->n_ops; first++) {
+        for (int last = first; last < graph->n_ops && last - first < MAX_SEGMENT_OPS; last++) {
+            if (first < last && !tess_segment_can_tile(graph, first, last))
+                break;
+            enum tess_status status = add_segment(programme, segmenter, first, last, error);
+            if (status != TESS_OK)
+                return status;
+        }
+    }
+    size_t n = (size_t)programme->n_columns + 3;
+    programme->weights = calloc(n, sizeof *programme->weights);
+    programme->indices = calloc(n, sizeof *programme->indices);
+    return programme->weights && programme->indices ? TESS_OK : tess_error_nomem(error);
+}
+
+/* Column numbers of GLPK: 1..n_columns are the segments, n_columns + 1 is P. */
+static void add_flow_row(const struct programme *programme, glp_prob *problem, int cut)
+{
+    int n = 0;
+    for (int i = 0; i < programme->n_columns; i++) {
+        const struct column *column = &programme->columns[i];
+        double weight = (column->first == cut) - (column->last + 1 == cut);
+        if (weight != 0) {
+            n++;
+            programme->indices[n] = i + 1;
+            programme->weights[n] = weight;
+        }
+    }
+    int row = glp_add_rows(problem, 1);
+    glp_set_row_bnds(problem, row, GLP_FX, cut == 0, cut == 0); /* equation (1) */
+    glp_set_mat_row(problem, row, n, programme->indices, programme->weights);
+}
+
+static void add_memory_rows(const struct programme *programme, glp_prob *problem,
+                            double available)
+{
+    int peak = programme->n_columns + 1;
+    for (int i = 0; i < programme->n_columns; i++) { /* equation (2) */
+        int indices[3] = {0, i + 1, peak};
+        double weights[3] = {0, -(double)programme->columns[i].cost.peak_bytes, 1};
+        int row = glp_add_rows(problem, 1);
+        glp_set_row_bnds(problem, row, GLP_LO, 0, 0);
+        glp_set_mat_row(problem, row, 2, indices, weights);
+    }
+    for (int i = 0; i < programme->n_columns; i++) { /* equation (3) */
+        programme->indices[i + 1] = i + 1;
+        programme->weights[i + 1] = (double)programme->columns[i].cost.workspace_bytes;
+    }
+    programme->indices[peak] = peak;
+    programme->weights[peak] = 1;
+    int row = glp_add_rows(problem, 1);
+    glp_set_row_bnds(problem, row, available > 0 ? GLP_UP : GLP_FR, 0, available);
+    glp_set_mat_row(problem, row, peak, programme->indices, programme->weights);
+}
+
+static glp_prob *build(const struct programme *programme, double available, bool for_memory)
+{
+    glp_prob *problem = glp_create_prob();
+    int peak = programme->n_columns + 1;
+    glp_set_obj_dir(problem, GLP_MIN);
+    glp_add_cols(problem, peak);
+    for (int i = 0; i < programme->n_columns; i++) {
+        const struct tess_segment_cost *cost = &programme->columns[i].cost;
+        bool is_too_big = available > 0 && (double)cost->peak_bytes > available;
+        glp_set_col_kind(problem, i + 1, GLP_BV);
+        if (is_too_big)
+            glp_set_col_bnds(problem, i + 1, GLP_FX, 0, 0);
+        glp_set_obj_coef(problem, i + 1,
+                         for_memory ? (double)cost->workspace_bytes : cost->time_us);
+    }
+    glp_set_col_bnds(problem, peak, GLP_LO, 0, 0);
+    glp_set_obj_coef(problem, peak, for_memory ? 1 : 0);
+    for (int cut = 0; cut < programme->graph->n_ops; cut++)
+        add_flow_row(programme, problem, cut);
+    add_memory_rows(programme, problem, available);
+    return problem;
+}
+
+/* Solves and lists the chosen groups in order. Returns their number, 0 if there is no plan. */
+static int solve(const struct programme *programme, double available, bool for_memory,
+                 struct tess_group *groups)
+{
+    glp_iocp parameters;
+    glp_prob *problem = build(programme, available, for_memory);
+    int n_groups = 0;
+    glp_init_iocp(&parameters);
+    parameters.presolve = GLP_ON;
+    parameters.msg_lev = GLP_MSG_OFF;
+    parameters.tm_lim = TIME_LIMIT_MS;
+    int failure = glp_intopt(problem, &parameters);
+    int state = glp_mip_status(problem);
+    bool has_plan = (failure == 0 || failure == GLP_ETMLIM) &&
+                    (state == GLP_OPT || state == GLP_FEAS);
+    for (int at = 0; has_plan && at < programme->graph->n_ops;) {
+        int next = at;
+        for (int i = 0; i < programme->n_columns && next == at; i++) {
+            const struct column *column = &programme->columns[i];
+            if (column->first == at && glp_mip_col_val(problem, i + 1) > 0.5) {
+                groups[n_groups++] = (struct tess_group){
+                    .first = at, .last = column->last, .tiling = column->tiling};
+                next = column->last + 1;
+            }
+        }
+        if (next == at) { /* not a path: a broken solution is no solution */
+            n_groups = 0;
+            break;
+        }
+        at = next;
+    }
+    glp_delete_prob(problem);
+    return n_groups;
+}
+
+/* What the activations and workspaces may take: the budget less what every plan needs. */
+static enum tess_status find_available(const struct tess_graph *graph,
+                                       const struct tess_planner_options *options,
+                                       int64_t *available_out, struct tess_error *error)
+{
+    struct tess_plan *plan = NULL;
+    *available_out = 0;
+    if (options->budget_bytes == 0)
+        return TESS_OK;
+    enum tess_status status = tess_plan_create(graph, &plan, error);
+    if (status == TESS_OK) {
+        plan->facts = options->facts;
+        plan->n_threads = options->n_threads;
+        status = tess_planner_predict(graph, options, plan, error);
+    }
+    if (status == TESS_OK) {
+        const struct tess_memory *memory = &plan->memory;
+        int64_t fixed = memory->peak - memory->arena - memory->workspace;
+        *available_out = tess_max_i64(1, options->budget_bytes - fixed);
+    }
+    tess_plan_destroy(plan);
+    return status;
+}
+
+static enum tess_status propose(const struct programme *programme, int64_t available,
+                                const struct tess_search_sink *sink, struct tess_error *error)
+{
+    enum tess_status status = TESS_OK;
+    bool is_enough = false;
+    struct tess_group *groups = calloc((size_t)programme->graph->n_ops, sizeof *groups);
+    if (!groups)
+        return tess_error_nomem(error);
+    int64_t limit = available;
+    for (int round = 0; round < MAX_ROUNDS && status == TESS_OK && !is_enough; round++) {
+        int n_groups = solve(programme, (double)limit, false, groups);
+        if (n_groups == 0)
+            break;
+        status = sink->propose(sink->context, groups, n_groups, &is_enough, error);
+        limit -= tess_max_i64(1, limit / 50); /* sharing made it larger: ask for less */
+    }
+    if (status == TESS_OK && !is_enough) {
+        int n_groups = solve(programme, 0, true, groups);
+        if (n_groups > 0)
+            status = sink->propose(sink->context, groups, n_groups, &is_enough, error);
+        else
+            status = tess_error_set(error, TESS_E_INTERNAL,
+                                    "the solver found no plan at all within its time limit");
+    }
+    free(groups);
+    return status;
+}
+
+static enum tess_status run(const struct tess_graph *graph,
+                            const struct tess_planner_options *options,
+                            const struct tess_search_sink *sink, int *n_evaluated_out,
+                            struct tess_error *error)
+{
+    struct tess_segmenter segmenter;
+    struct programme programme = {.graph = graph};
+    int64_t available = 0;
+    enum tess_status status = tess_segmenter_init(&segmenter, graph, options, error);
+    if (status != TESS_OK)
+        return status;
+    glp_term_out(GLP_OFF);
+    status = find_available(graph, options, &available, error);
+    if (status == TESS_OK)
+        status = add_columns(&programme, &segmenter, error);
+    if (status == TESS_OK)
+        status = propose(&programme, available, sink, error);
+    *n_evaluated_out = segmenter.n_evaluated;
+    free(programme.columns);
+    free(programme.weights);
+    free(programme.indices);
+    tess_segmenter_release(&segmenter);
+    glp_free_env();
+    return status;
+}
+
+const struct tess_search tess_search_ilp = {
+    .name = "ilp",
+    .description = "the same plans from an integer programme: a check of dp, slow",
+    .run = run,
+};

@@ -1,0 +1,24 @@
+/* Stands in for search_ilp.c in builds without GLPK (TESSERA_GLPK=OFF): the method is still
+ * listed and says why it is not there.
+ */
+#include "planner/search.h"
+
+static enum tess_status run(const struct tess_graph *graph,
+                            const struct tess_planner_options *options,
+                            const struct tess_search_sink *sink, int *n_evaluated_out,
+                            struct tess_error *error)
+{
+    (void)graph;
+    (void)options;
+    (void)sink;
+    *n_evaluated_out = 0;
+    tess_error_set(error, TESS_E_USAGE, "this planner was built without GLPK");
+    tess_error_hint(error, "use --search dp, or build with -DTESSERA_GLPK=ON");
+    return TESS_E_USAGE;
+}
+
+const struct tess_search tess_search_ilp = {
+    .name = "ilp",
+    .description = "(not in this build: needs GLPK)",
+    .run = run,
+};
