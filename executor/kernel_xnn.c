@@ -9,6 +9,14 @@
 #include "executor/process_memory.h"
 #include "executor/xnn_heap.h"
 
+/* The library keeps a copy of this until the process ends. */
+static const struct xnn_allocator allocator = {
+    .allocate = tess_xnn_allocate,
+    .reallocate = tess_xnn_reallocate,
+    .deallocate = tess_xnn_deallocate,
+    .aligned_allocate = tess_xnn_aligned_allocate,
+    .aligned_deallocate = tess_xnn_deallocate,
+};
 static struct tess_kernel_facts xnn_facts;
 static bool is_started;
 
@@ -21,7 +29,7 @@ static enum tess_status xnn_start(int64_t budget_bytes, struct tess_error *error
 {
     assert(!is_started);
     tess_kernel_heap_start(&tess_xnn_heap, budget_bytes);
-    if (xnn_initialize(tess_xnn_allocator()) != xnn_status_success)
+    if (xnn_initialize(&allocator) != xnn_status_success)
         return tess_error_set(error, TESS_E_INTERNAL,
                               "XNNPACK does not support this processor");
     enum tess_status status = tess_xnn_probe(&xnn_facts, error);

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xnnpack.h>
 
 #include "base/arith.h"
 #include "plan/facts.h"
@@ -18,7 +17,6 @@ enum { HEADER_BYTES = TESS_FACTS_BLOCK_ALIGN };
 _Static_assert(sizeof(struct block_header) <= HEADER_BYTES, "header");
 
 struct tess_kernel_heap tess_xnn_heap;
-static _Atomic int64_t n_requests;
 static _Thread_local struct tess_xnn_loan *open_loan;
 
 static struct block_header *header_of(void *block)
@@ -57,12 +55,11 @@ static void *take_own(int64_t bytes)
     return finish_block(memory, capacity_bytes, false);
 }
 
-static void *hook_aligned_allocate(void *context, size_t alignment, size_t bytes)
+void *tess_xnn_aligned_allocate(void *context, size_t alignment, size_t bytes)
 {
     (void)context;
     (void)alignment; /* at most TESS_FACTS_BLOCK_ALIGN; start checks it */
     assert(alignment <= TESS_FACTS_BLOCK_ALIGN && bytes < INT64_MAX / 2);
-    atomic_fetch_add(&n_requests, 1);
     struct tess_xnn_loan *loan = open_loan;
     if (atomic_load(&tess_xnn_heap.is_closed))
         return NULL;
@@ -79,12 +76,12 @@ static void *hook_aligned_allocate(void *context, size_t alignment, size_t bytes
     return loan->zeros;
 }
 
-static void *hook_allocate(void *context, size_t bytes)
+void *tess_xnn_allocate(void *context, size_t bytes)
 {
-    return hook_aligned_allocate(context, TESS_FACTS_BLOCK_ALIGN, bytes);
+    return tess_xnn_aligned_allocate(context, TESS_FACTS_BLOCK_ALIGN, bytes);
 }
 
-static void hook_deallocate(void *context, void *block)
+void tess_xnn_deallocate(void *context, void *block)
 {
     (void)context;
     if (!block || header_of(block)->is_lent)
@@ -99,8 +96,7 @@ static void *first_table(size_t bytes)
 {
     struct tess_xnn_loan *loan = open_loan;
     if (!loan)
-        return hook_allocate(NULL, bytes);
-    atomic_fetch_add(&n_requests, 1);
+        return tess_xnn_allocate(NULL, bytes);
     loan->asked_table_bytes = (int64_t)bytes;
     if (!loan->table)
         loan->table = take_lent(loan, loan->table_bytes);
@@ -111,7 +107,7 @@ static void *first_table(size_t bytes)
     return loan->table;
 }
 
-static void *hook_reallocate(void *context, void *block, size_t bytes)
+void *tess_xnn_reallocate(void *context, void *block, size_t bytes)
 {
     if (!block)
         return first_table(bytes);
@@ -120,24 +116,12 @@ static void *hook_reallocate(void *context, void *block, size_t bytes)
         return block;
     if (header->is_lent)
         return NULL;
-    void *larger = hook_allocate(context, bytes);
+    void *larger = tess_xnn_allocate(context, bytes);
     if (!larger)
         return NULL;
     memcpy(larger, block, (size_t)header->capacity_bytes);
-    hook_deallocate(context, block);
+    tess_xnn_deallocate(context, block);
     return larger;
-}
-
-const struct xnn_allocator *tess_xnn_allocator(void)
-{
-    static const struct xnn_allocator allocator = {
-        .allocate = hook_allocate,
-        .reallocate = hook_reallocate,
-        .deallocate = hook_deallocate,
-        .aligned_allocate = hook_aligned_allocate,
-        .aligned_deallocate = hook_deallocate,
-    };
-    return &allocator;
 }
 
 void tess_xnn_loan_open(struct tess_xnn_loan *loan)
@@ -158,9 +142,4 @@ void tess_xnn_loan_next_operator(struct tess_xnn_loan *loan)
     loan->n_taken = 0;
     memset(loan->asked_bytes, 0, sizeof loan->asked_bytes);
     loan->asked_table_bytes = 0;
-}
-
-int64_t tess_xnn_heap_n_requests(void)
-{
-    return atomic_load(&n_requests);
 }

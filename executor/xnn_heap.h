@@ -21,14 +21,16 @@
 
 #include "executor/kernel_heap.h"
 
-struct xnn_allocator;
-
 /* The account that everything below is counted on; kernels of the family put their blocks
  * on it, too. */
 extern struct tess_kernel_heap tess_xnn_heap;
 
-/* The hook for xnn_initialize; the library keeps it until the process ends. */
-const struct xnn_allocator *tess_xnn_allocator(void);
+/* The functions of struct xnn_allocator, as its header describes them; `context` is not
+ * used. */
+void *tess_xnn_aligned_allocate(void *context, size_t alignment, size_t bytes);
+void *tess_xnn_allocate(void *context, size_t bytes);
+void tess_xnn_deallocate(void *context, void *block);
+void *tess_xnn_reallocate(void *context, void *block, size_t bytes);
 
 enum {
     TESS_XNN_OPERATOR, /* what an operator allocates, in this order */
@@ -56,9 +58,5 @@ void tess_xnn_loan_close(void);
 
 /* Announces that the library will make its next operator now. */
 void tess_xnn_loan_next_operator(struct tess_xnn_loan *loan);
-
-/* Allocations that the library asked for since the process began, granted or not. For
- * tests. */
-int64_t tess_xnn_heap_n_requests(void);
 
 #endif

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <xnnpack.h>
 
 #include "executor/kernel_heap.h"
 #include "executor/process_memory.h"
@@ -82,30 +81,28 @@ static void test_released_blocks_leave_the_process(void **state)
 static void test_the_allocator_grows_blocks_and_forgets_none(void **state)
 {
     (void)state;
-    const struct xnn_allocator *allocator = tess_xnn_allocator();
     int64_t before = tess_xnn_heap.now_bytes;
-    unsigned char *block = allocator->reallocate(NULL, NULL, 100);
+    unsigned char *block = tess_xnn_reallocate(NULL, NULL, 100);
     memset(block, 7, 100);
-    assert_ptr_equal(allocator->reallocate(NULL, block, 20), block);
-    assert_ptr_equal(allocator->reallocate(NULL, block, 128), block); /* has room */
-    block = allocator->reallocate(NULL, block, 5000);
+    assert_ptr_equal(tess_xnn_reallocate(NULL, block, 20), block);
+    assert_ptr_equal(tess_xnn_reallocate(NULL, block, 128), block); /* has room */
+    block = tess_xnn_reallocate(NULL, block, 5000);
     assert_int_equal((uintptr_t)block % 64, 0);
     assert_int_equal(block[99], 7);
     assert_true(tess_xnn_heap.now_bytes >= before + 5000);
     tess_xnn_heap.is_closed = true;
-    assert_null(allocator->reallocate(NULL, block, 50000));
-    assert_null(allocator->allocate(NULL, 1));
+    assert_null(tess_xnn_reallocate(NULL, block, 50000));
+    assert_null(tess_xnn_allocate(NULL, 1));
     tess_xnn_heap.is_closed = false;
     assert_int_equal(block[99], 7); /* a refused block keeps its content */
-    allocator->deallocate(NULL, block);
-    allocator->deallocate(NULL, NULL);
+    tess_xnn_deallocate(NULL, block);
+    tess_xnn_deallocate(NULL, NULL);
     assert_int_equal(tess_xnn_heap.now_bytes, before);
 }
 
 static void test_a_loan_shares_zeros_and_table_between_operators(void **state)
 {
     (void)state;
-    const struct xnn_allocator *allocator = tess_xnn_allocator();
     struct tess_kernel_heap heap = {0};
     struct tess_pen pen;
     assert_int_equal(tess_pen_init(&pen, &heap, NULL, 0, 4096, NULL), TESS_OK);
@@ -115,19 +112,19 @@ static void test_a_loan_shares_zeros_and_table_between_operators(void **state)
     for (int i = 0; i < 2; i++) {
         tess_xnn_loan_next_operator(&loan);
         for (int piece = 0; piece < TESS_XNN_N_PIECES; piece++)
-            pieces[i][piece] = allocator->aligned_allocate(NULL, 64, 100);
-        tables[i] = allocator->reallocate(NULL, NULL, 200);
+            pieces[i][piece] = tess_xnn_aligned_allocate(NULL, 64, 100);
+        tables[i] = tess_xnn_reallocate(NULL, NULL, 200);
     }
     assert_ptr_not_equal(pieces[0][TESS_XNN_WEIGHTS], pieces[1][TESS_XNN_WEIGHTS]);
     assert_ptr_equal(pieces[0][TESS_XNN_ZEROS], pieces[1][TESS_XNN_ZEROS]);
     assert_ptr_equal(tables[0], tables[1]);
-    assert_ptr_equal(allocator->reallocate(NULL, tables[0], 256), tables[0]);
-    assert_null(allocator->reallocate(NULL, tables[0], 257));
+    assert_ptr_equal(tess_xnn_reallocate(NULL, tables[0], 256), tables[0]);
+    assert_null(tess_xnn_reallocate(NULL, tables[0], 257));
     assert_false(loan.is_short);
-    assert_null(allocator->aligned_allocate(NULL, 64, 4096));
+    assert_null(tess_xnn_aligned_allocate(NULL, 64, 4096));
     assert_true(loan.is_short);
     tess_xnn_loan_close();
-    allocator->deallocate(NULL, tables[0]); /* goes with the pen */
+    tess_xnn_deallocate(NULL, tables[0]); /* goes with the pen */
     tess_pen_release(&pen);
 }
 

@@ -141,7 +141,7 @@ static void check_bytes(struct kernel_lab *lab, const struct lab_run *run)
     int64_t predicted = tess_facts_weights_bytes(&facts, lab->graph, 0) +
                         tess_facts_workspace_bytes(&facts, lab->graph, 0, run->largest);
     int64_t held = tess_kernel_xnn.heap_bytes() - before;
-    assert_true(held <= tess_round_up(predicted, TESS_FACTS_BLOCK_ALIGN));
+    assert_int_equal(held, predicted);
     assert_true(kernel->pen.used_bytes <= held);
     assert_true(predicted - kernel->pen.used_bytes <= predicted / 100 + 2048);
     tess_kernel_xnn.destroy(kernel);
