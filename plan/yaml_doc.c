@@ -32,6 +32,32 @@ static enum tess_status error_at_event(struct reader *reader, const yaml_event_t
                          (int)event->start_mark.column + 1, "%s", message);
 }
 
+/* Line and column, counted in bytes, of a byte of the file. */
+static void find_place(const struct reader *reader, size_t offset, int *line_out,
+                       int *col_out)
+{
+    int line = 1, col = 1;
+    for (size_t i = 0; i < offset && i < reader->n_bytes; i++) {
+        bool is_newline = reader->text[i] == '\n';
+        line += is_newline;
+        col = is_newline ? 1 : col + 1;
+    }
+    *line_out = line;
+    *col_out = col;
+}
+
+/* libyaml compares each tag directive with all before it: a minute for a file of them. */
+static enum tess_status refuse_directives(struct reader *reader)
+{
+    const char *found = memmem(reader->text, reader->n_bytes, "%TAG", 4);
+    int line, col;
+    if (!found)
+        return TESS_OK;
+    find_place(reader, (size_t)(found - reader->text), &line, &col);
+    return tess_error_at(reader->error, TESS_E_CONFIG, reader->file_name, line, col,
+                         "tag directives (%%TAG) are not supported");
+}
+
 /* Says what libyaml stumbled over. It marks no place for bytes that are no text, only
  * their offset. */
 static enum tess_status syntax_error(struct reader *reader)
@@ -41,14 +67,8 @@ static enum tess_status syntax_error(struct reader *reader)
         return tess_error_nomem(reader->error);
     int line = (int)parser->problem_mark.line + 1;
     int col = (int)parser->problem_mark.column + 1;
-    if (parser->error == YAML_READER_ERROR) {
-        line = col = 1;
-        for (size_t i = 0; i < parser->problem_offset && i < reader->n_bytes; i++) {
-            bool is_newline = reader->text[i] == '\n';
-            line += is_newline;
-            col = is_newline ? 1 : col + 1;
-        }
-    }
+    if (parser->error == YAML_READER_ERROR)
+        find_place(reader, parser->problem_offset, &line, &col);
     const char *problem = parser->problem ? parser->problem : "broken";
     if (parser->context)
         tess_error_at(reader->error, TESS_E_CONFIG, reader->file_name, line, col,
@@ -235,6 +255,7 @@ static enum tess_status read_stream(struct reader *reader, struct tess_yaml_node
 enum tess_status tess_yaml_init(struct tess_yaml *yaml, const char *text, size_t n_bytes,
                                 const char *file_name, struct tess_error *error)
 {
+    assert(text);
     struct reader reader = {
         .text = text, .n_bytes = n_bytes, .file_name = file_name, .error = error};
     memset(yaml, 0, sizeof *yaml);
@@ -243,11 +264,14 @@ enum tess_status tess_yaml_init(struct tess_yaml *yaml, const char *text, size_t
         return tess_error_at(error, TESS_E_CONFIG, file_name, 0, 0,
                              "the file is larger than %d KiB",
                              TESS_YAML_LIMIT_BYTES / 1024);
+    enum tess_status status = refuse_directives(&reader);
+    if (status != TESS_OK)
+        return status;
     if (!yaml_parser_initialize(&reader.parser))
         return tess_error_nomem(error);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, n_bytes);
-    enum tess_status status = read_stream(&reader, &yaml->root);
+    status = read_stream(&reader, &yaml->root);
     yaml_parser_delete(&reader.parser);
     assert(status != TESS_OK || yaml->root);
     return status;
