@@ -29,7 +29,12 @@
 
 /* TUNING: points nearer than 1/256 in memory are one choice; no plan of the darknet networks
  * changed by more than 0.5 % in time when it was 1/4096 (2026-11). */
-enum { MEMORY_STEPS = 256, MAX_SEGMENT_OPS = 24 };
+enum { MEMORY_STEPS = 256 };
+
+/* TUNING: longest segment tried, in ops. 24 reaches from YOLOv2's input to its passthrough; long
+ * networks consist of many like blocks, and SEGMENT_TRIALS segments keep planning them within
+ * some seconds on a slow core (2026-11). */
+enum { MAX_SEGMENT_OPS = 24, MIN_SEGMENT_OPS = 6, SEGMENT_TRIALS = 4000 };
 
 struct point {
     int64_t peak_bytes, workspace_bytes;
@@ -133,15 +138,22 @@ static enum tess_status extend_segment(struct tess_segmenter *segmenter, struct 
     return TESS_OK;
 }
 
+static int longest_segment(const struct tess_graph *graph)
+{
+    int affordable = tess_max_int(MIN_SEGMENT_OPS, SEGMENT_TRIALS / graph->n_ops);
+    return tess_min_int(MAX_SEGMENT_OPS, affordable);
+}
+
 static enum tess_status fill_fronts(struct tess_segmenter *segmenter, struct front *fronts,
                                     struct tess_error *error)
 {
     const struct tess_graph *graph = segmenter->graph;
     const struct point nothing = {.from = -1, .from_index = -1};
+    int longest = longest_segment(graph);
     if (!front_add(&fronts[0], &nothing))
         return tess_error_nomem(error);
     for (int last = 0; last < graph->n_ops; last++) {
-        for (int first = last; first >= 0 && last - first < MAX_SEGMENT_OPS; first--) {
+        for (int first = last; first >= 0 && last - first < longest; first--) {
             if (first < last && !tess_segment_can_tile(graph, first, last))
                 break;
             enum tess_status status = extend_segment(segmenter, fronts, first, last, error);
