@@ -13,6 +13,16 @@ enum {
     MAX_HELD_BYTES = 8 << 20
 };
 
+/* Bytes on the heap; absent where no AddressSanitizer is linked. */
+extern size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
+
+static int64_t heap_bytes(void)
+{
+    if (!__sanitizer_get_current_allocated_bytes)
+        return 0;
+    return (int64_t)__sanitizer_get_current_allocated_bytes();
+}
+
 /* Fits the image as the program does; the error must explain a failure. */
 static void read_fitted(struct tess_image *image)
 {
@@ -70,6 +80,7 @@ static void try_image(const uint8_t *data, size_t size)
 {
     struct tess_image *image = NULL;
     struct tess_error error;
+    const int64_t heap_before = heap_bytes();
     tess_error_init(&error);
     enum tess_status status = tess_image_open_memory(data, (int64_t)size, &image, &error);
     if (status != TESS_OK) {
@@ -81,6 +92,7 @@ static void try_image(const uint8_t *data, size_t size)
     assert(tess_image_held_bytes(image) >= 3 * (int64_t)tess_image_width(image));
     if (n_pixels <= MAX_PIXELS && tess_image_held_bytes(image) <= MAX_HELD_BYTES)
         read_fitted(image);
+    assert(heap_bytes() - heap_before <= tess_image_held_bytes(image));
     tess_image_destroy(image);
 }
 
