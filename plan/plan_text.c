@@ -75,7 +75,14 @@ static enum tess_status add_numbers(struct tess_number_list *list,
                         "0..7 are eight");
         return TESS_E_CONFIG;
     }
+    struct tess_span part = {reader->plan->first_layer, reader->plan->last_layer};
+    bool is_of_part = part.first >= 0 && strcmp(what, "layer") == 0;
     for (int value = span.first; value <= span.last; value++) {
+        if (is_of_part && (value < part.first || value > part.last))
+            return tess_yaml_error(
+                &reader->yaml, node, reader->error,
+                "layer %d is not among the layers %d..%d that are to run", value,
+                part.first, part.last);
         if (is_listed[value])
             return tess_yaml_error(&reader->yaml, node, reader->error,
                                    "%s %d is named twice", what, value);

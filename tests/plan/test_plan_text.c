@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "model/darknet.h"
 #include "plan/plan_text.h"
 #include "tests/plan/sample_graph.h"
 
@@ -377,6 +378,22 @@ static void a_plan_of_part_does_not_fit_the_whole(void **state)
     tess_graph_destroy(graph);
 }
 
+static void layers_that_were_cut_off_cannot_be_named(void **state)
+{
+    (void)state;
+    struct tess_graph *graph = sample_graph(), *part = NULL;
+    struct tess_plan *plan = NULL;
+    struct tess_error error;
+    assert_int_equal(tess_graph_cut(graph, 0, 5, &part, NULL), TESS_OK);
+    assert_int_equal(read_text("plan: 1\ngroups:\n- layers: 4..6\n", part, &plan, &error),
+                     TESS_E_CONFIG);
+    assert_string_equal(error.message,
+                        "layer 6 is not among the layers 0..5 that are to run");
+    assert_int_equal(error.line, 3);
+    tess_graph_destroy(part);
+    tess_graph_destroy(graph);
+}
+
 static void a_plan_without_layers_is_for_all_of_them(void **state)
 {
     (void)state;
@@ -385,6 +402,50 @@ static void a_plan_without_layers_is_for_all_of_them(void **state)
                      TESS_OK);
     assert_int_equal(first, -1);
     assert_int_equal(last, -1);
+}
+
+/* --- examples -------------------------------------------------------------------------
+ */
+
+static void read_example(const char *path, const struct tess_graph *graph)
+{
+    struct tess_text text;
+    struct tess_plan *plan = NULL;
+    struct tess_error error;
+    tess_text_init(&text);
+    tess_error_init(&error);
+    assert_int_equal(tess_file_read(path, 1 << 20, &text, NULL), TESS_OK);
+    if (tess_plan_read(text.data, text.len, path, graph, &plan, &error) != TESS_OK)
+        fail_msg("%s:%d:%d: %s", path, error.line, error.col, error.message);
+    assert_false(tess_plan_is_untiled(plan));
+    tess_plan_destroy(plan);
+    tess_text_release(&text);
+}
+
+static void every_example_plan_fits_yolov2(void **state)
+{
+    (void)state;
+    struct tess_graph *graph = NULL, *part = NULL;
+    int n_examples = 0;
+    assert_int_equal(tess_darknet_load("configs/models/yolov2.cfg", &graph, NULL, NULL),
+                     TESS_OK);
+    assert_int_equal(tess_graph_cut(graph, 0, 15, &part, NULL), TESS_OK);
+    DIR *folder = opendir("configs/plans");
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder));) {
+        char path[512];
+        if (strncmp(entry->d_name, "yolov2-608-", 11) != 0)
+            continue;
+        snprintf(path, sizeof path, "configs/plans/%s", entry->d_name);
+        read_example(path, graph);
+        if (!strstr(path, "passthrough")) /* its schedule names the layers behind, too */
+            read_example(path, part);
+        n_examples++;
+    }
+    closedir(folder);
+    assert_true(n_examples >= 8);
+    tess_graph_destroy(part);
+    tess_graph_destroy(graph);
 }
 
 /* --- facts ----------------------------------------------------------------------------
@@ -532,7 +593,9 @@ int main(void)
         cmocka_unit_test(odd_names_become_text_that_reads_back),
         cmocka_unit_test(a_plan_of_a_cut_network_says_which_layers),
         cmocka_unit_test(a_plan_of_part_does_not_fit_the_whole),
+        cmocka_unit_test(layers_that_were_cut_off_cannot_be_named),
         cmocka_unit_test(a_plan_without_layers_is_for_all_of_them),
+        cmocka_unit_test(every_example_plan_fits_yolov2),
         cmocka_unit_test(facts_survive_writing_and_reading),
         cmocka_unit_test(facts_that_would_divide_by_zero_are_refused),
         cmocka_unit_test(a_family_of_plain_loops_needs_no_blocks),

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/rng.h"
 #include "plan/profile.h"
 #include "tests/plan/sample_graph.h"
@@ -65,6 +66,23 @@ static void absent_fields_keep_the_defaults(void **state)
     assert_true(profile.macs_per_us[TESS_SPEED_CONV_WIDE] == 9500);
     defaults.macs_per_us[TESS_SPEED_CONV_WIDE] = 9500;
     assert_memory_equal(&profile, &defaults, sizeof profile);
+}
+
+static void the_example_holds_the_defaults(void **state)
+{
+    (void)state;
+    struct tess_profile profile, defaults;
+    struct tess_text text;
+    struct tess_error error;
+    tess_text_init(&text);
+    tess_profile_init(&defaults);
+    assert_int_equal(
+        tess_file_read("configs/profiles/x86-avx512.yaml", 1 << 20, &text, NULL),
+        TESS_OK);
+    assert_int_equal(read_text(tess_text_string(&text), &profile, &error), TESS_OK);
+    strcpy(defaults.device, profile.device);
+    assert_memory_equal(&profile, &defaults, sizeof profile);
+    tess_text_release(&text);
 }
 
 static double random_number(struct tess_rng *rng)
@@ -162,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_written_canonically),
         cmocka_unit_test(absent_fields_keep_the_defaults),
+        cmocka_unit_test(the_example_holds_the_defaults),
         cmocka_unit_test(random_profiles_written_twice_are_the_same_bytes),
         cmocka_unit_test(mistakes_are_named_where_they_are),
         cmocka_unit_test(misspelt_fields_get_a_suggestion),
