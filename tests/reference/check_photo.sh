@@ -1,0 +1,86 @@
+#!/bin/sh
+# Detects on a real photograph with a trained network and compares boxes and scores with those of
+# plain loops in double precision (naive_detect).
+#
+#   check_photo.sh TESSERA NAIVE_DETECT MODEL IMAGE FOLDER
+#
+# MODEL.cfg, MODEL.weights and IMAGE are looked for in $TESS_MODELS_DIR; exits with 77 (skipped)
+# where there are none. FOLDER is made, filled and deleted.
+set -eu
+
+tessera=$1 naive=$2 model=$3 image=$4 folder=$5
+models=${TESS_MODELS_DIR:-}
+
+if [ -z "$models" ]; then
+    echo "skipped: TESS_MODELS_DIR does not name a folder with trained models"
+    exit 77
+fi
+for file in "$model.cfg" "$model.weights" "$image"; do
+    if [ ! -r "$models/$file" ]; then
+        echo "skipped: no $file in $models"
+        exit 77
+    fi
+done
+
+rm -rf "$folder"
+mkdir -p "$folder"
+trap 'rm -rf "$folder"' EXIT
+
+# "CLASS SCORE X Y W H" of each detection in a report of tessera.
+detections() {
+    sed -n 's/.*"class_id": *\([^,]*\), "score": *\([^,]*\), "box": {\(.*\)}}.*/\1 \2 \3/p' "$1" |
+        sed 's/[a-z",:]/ /g'
+}
+
+# Does each line of the first file have a partner in the second: class, score within 0.01, edges
+# within 2 pixels? Scores so close to the threshold that rounding decides need none.
+have_partners() {
+    awk '
+        function near(a, b, limit) { return a - b <= limit && b - a <= limit }
+        NR == FNR { for (i = 1; i <= 6; i++) other[NR, i] = $i; n_other = NR; next }
+        {
+            found = $2 < 0.25 + 0.01
+            for (j = 1; j <= n_other; j++)
+                if ($1 == other[j, 1] && near($2, other[j, 2], 0.01) &&
+                    near($3, other[j, 3], 2) && near($4, other[j, 4], 2) &&
+                    near($3 + $5, other[j, 3] + other[j, 5], 2) &&
+                    near($4 + $6, other[j, 4] + other[j, 6], 2))
+                    found = 1
+            if (!found) { print "no partner for", $0; bad = 1 }
+            n++
+        }
+        END { exit bad || n == 0 || n_other == 0 }' "$2" "$1"
+}
+
+result=0
+judge() { # NAME THEIRS REPORT
+    detections "$3" >"$folder/ours"
+    if have_partners "$2" "$folder/ours" && have_partners "$folder/ours" "$2"; then
+        echo "equal: $1, $(wc -l <"$2") objects"
+    else
+        echo "DIFFERENT: $1"
+        result=1
+    fi
+}
+
+run() {
+    "$tessera" run "$models/$model.cfg" --weights "$models/$model.weights" --quiet --threads 1 \
+        --json "$folder/report" "$@"
+}
+
+for fit in letterbox stretch; do
+    "$naive" "$models/$model.cfg" "$models/$model.weights" "$models/$image" "$fit" \
+        "$folder/tensor" >"$folder/found"
+    sed -n 's/^picture //p' "$folder/found" >"$folder/on_picture"
+    sed -n 's/^tensor //p' "$folder/found" >"$folder/on_tensor"
+
+    run --raw-input "$folder/tensor"
+    judge "$fit, same input tensor" "$folder/on_tensor" "$folder/report"
+    run --raw-input "$folder/tensor" --untiled --kernels ref
+    judge "$fit, same input tensor, plain kernels" "$folder/on_tensor" "$folder/report"
+    run --image "$models/$image" --fit "$fit"
+    judge "$fit, photograph" "$folder/on_picture" "$folder/report"
+    run --image "$models/$image" --fit "$fit" --search mafat
+    judge "$fit, photograph, search mafat" "$folder/on_picture" "$folder/report"
+done
+exit $result
