@@ -59,7 +59,7 @@ void *tess_xnn_aligned_allocate(void *context, size_t alignment, size_t bytes)
 {
     (void)context;
     (void)alignment; /* at most TESS_FACTS_BLOCK_ALIGN; start checks it */
-    assert(alignment <= TESS_FACTS_BLOCK_ALIGN && bytes < INT64_MAX / 2);
+    assert(alignment <= TESS_FACTS_BLOCK_ALIGN);
     struct tess_xnn_loan *loan = open_loan;
     if (atomic_load(&tess_xnn_heap.is_closed))
         return NULL;
