@@ -48,6 +48,8 @@ void tess_facts_write(const struct tess_kernel_facts *facts, struct tess_text *t
     tess_yaml_write_name(text_out, facts->family);
     tess_text_printf(text_out, "\n");
     for (int i = 0; i < TESS_FACTS_N_FIELDS; i++)
+        assert(*fields[i].value >= 0);
+    for (int i = 0; i < TESS_FACTS_N_FIELDS; i++)
         tess_text_printf(text_out, "  %s: %lld\n", fields[i].name,
                          (long long)*fields[i].value);
 }

@@ -54,6 +54,7 @@ bool tess_parse_span(const char *text, int limit, struct tess_span *span_out)
     last = first;
     if (dots && !tess_parse_i64(dots + 2, first, limit - 1, &last))
         return false;
+    assert(0 <= first && first <= last && last < limit);
     *span_out = (struct tess_span){(int)first, (int)last};
     return true;
 }
@@ -86,6 +87,7 @@ static enum tess_status add_numbers(struct tess_number_list *list,
         if (is_listed[value])
             return tess_yaml_error(&reader->yaml, node, reader->error,
                                    "%s %d is named twice", what, value);
+        assert(list->n < limit);
         is_listed[value] = true;
         list->nodes[list->n] = node;
         list->values[list->n++] = value;
@@ -128,6 +130,7 @@ void tess_number_list_release(struct tess_number_list *list)
 enum tess_status tess_plan_read_time(const struct tess_plan_reader *reader,
                                      const struct tess_yaml_node *node, double *us_out)
 {
+    assert(TESS_PLAN_LIMIT_US <= 1e14); /* whole in a double, see yaml_write.h */
     double ms;
     enum tess_status status = tess_yaml_decimal(
         &reader->yaml, node, 0, TESS_PLAN_LIMIT_US / 1000, &ms, reader->error);
@@ -246,6 +249,7 @@ static enum tess_status read_settings(struct tess_plan_reader *reader)
     const struct tess_yaml_node *threads = tess_yaml_find(root, "threads");
     enum tess_status status = TESS_OK;
     int64_t n_threads = plan->n_threads;
+    assert(sizeof "hand" <= sizeof plan->search);
     memcpy(plan->search, "hand", sizeof "hand");
     if (search)
         status = tess_yaml_name(&reader->yaml, search, plan->search, sizeof plan->search,
@@ -335,6 +339,7 @@ static enum tess_status read_schedule(struct tess_plan_reader *reader)
     }
     if (status == TESS_OK)
         status = check_complete(reader, node, schedule.is_placed);
+    assert(status != TESS_OK || schedule.n_placed == graph->n_ops);
     free(schedule.is_placed);
     tess_number_list_release(&list);
     return status;
@@ -389,6 +394,7 @@ static enum tess_status read_predicted(struct tess_plan_reader *reader)
         tess_yaml_expect_keys(&reader->yaml, map, known, reader->error);
     if (status != TESS_OK)
         return status;
+    assert(sizeof known / sizeof *known == sizeof terms / sizeof *terms + 2);
     const struct tess_yaml_node *time = tess_yaml_find(map, "time_ms");
     if (time)
         status = tess_plan_read_time(reader, time, &plan->predicted_us);

@@ -122,6 +122,7 @@ static enum tess_status check_place(const struct groups *all,
                                     struct tess_span span)
 {
     const struct tess_plan_reader *reader = all->reader;
+    assert(0 <= span.first && span.first <= span.last);
     for (int at = span.first; at <= span.last; at++) {
         if (all->claimed_line[at] == 0)
             continue;
@@ -190,6 +191,7 @@ static enum tess_status check_tiling(const struct tess_plan_reader *reader,
                                      const struct tess_group *group,
                                      const struct tess_yaml_node *node)
 {
+    assert(group->first <= group->last && group->last < reader->plan->n_ops);
     struct tess_tiles tiles;
     struct tess_error found;
     tess_error_init(&found);
@@ -219,6 +221,7 @@ static void append(struct groups *all, struct tess_group group, int line)
 /* The ops up to `end` become groups of their own. */
 static void append_singles(struct groups *all, int end)
 {
+    assert(end >= all->next);
     while (all->next < end)
         append(all, (struct tess_group){all->next, all->next, no_tiling, 0}, 0);
 }
@@ -283,6 +286,7 @@ enum tess_status tess_plan_read_groups(struct tess_plan_reader *reader,
     if (status != TESS_OK)
         goto out;
     append_singles(&all, reader->graph->n_ops);
+    assert(all.next == reader->graph->n_ops && all.n_groups > 0);
     status = tess_plan_set_groups(reader->plan, all.groups, all.n_groups, reader->error);
 out:
     free(all.position);

@@ -38,6 +38,7 @@ static struct presence find_layer(const struct tess_plan *plan,
         where.last = at;
         where.n++;
     }
+    assert(where.n > 0); /* callers ask for layers of ops */
     return where;
 }
 
@@ -98,6 +99,7 @@ static void add_to_list(struct list_writer *list, int value)
 
 static void put_span(struct tess_text *text, struct tess_span span)
 {
+    assert(0 <= span.first && span.first <= span.last);
     tess_text_printf(text, "%d", span.first);
     if (span.last != span.first)
         tess_text_printf(text, "..%d", span.last);
@@ -132,6 +134,7 @@ static struct tess_span layer_span(const struct tess_plan *plan,
     for (int op = 0; op < graph->n_ops; op++)
         n_between +=
             graph->ops[op].layer >= span.first && graph->ops[op].layer <= span.last;
+    assert(n_between >= group->last - group->first + 1);
     *is_complete_out = n_between == group->last - group->first + 1;
     return span;
 }
@@ -185,6 +188,7 @@ static void put_groups(const struct tess_plan *plan, const struct tess_graph *gr
                        struct tess_text *text)
 {
     bool has_groups = false;
+    assert(plan->groups[plan->n_groups - 1].last == plan->n_ops - 1);
     for (int i = 0; i < plan->n_groups; i++) {
         const struct tess_group *group = &plan->groups[i];
         if (is_default_group(group))

@@ -71,6 +71,7 @@ const char *tess_speed_class_name(enum tess_speed_class class_of)
 
 static void put_number(struct tess_text *text, const char *key, double value, double high)
 {
+    assert(value >= 0); /* a speed or a time */
     tess_text_printf(text, "%s: ", key);
     tess_yaml_write_decimal(text, fmin(value, high), N_PLACES);
     tess_text_printf(text, "\n");

@@ -123,6 +123,9 @@ static struct tess_yaml_node *new_node(const yaml_event_t *event, const yaml_eve
     bool is_scalar = event->type == YAML_SCALAR_EVENT;
     size_t n_text = is_scalar ? event->data.scalar.length : 0;
     size_t n_key = key ? key->data.scalar.length : 0;
+    assert(is_scalar || event->type == YAML_SEQUENCE_START_EVENT ||
+           event->type == YAML_MAPPING_START_EVENT);
+    assert(!key || key->type == YAML_SCALAR_EVENT);
     struct tess_yaml_node *node = calloc(1, sizeof *node + n_text + n_key + 2);
     if (!node)
         return NULL;
@@ -213,6 +216,7 @@ static enum tess_status read_value(struct reader *reader, const yaml_event_t *ev
                                    const yaml_event_t *key, int depth,
                                    struct tess_yaml_node **slot)
 {
+    assert(!*slot && depth <= TESS_YAML_LIMIT_DEPTH);
     enum tess_status status = refuse_extras(reader, event);
     if (status != TESS_OK)
         return status;
@@ -427,6 +431,7 @@ enum tess_status tess_yaml_int(const struct tess_yaml *yaml,
                                const struct tess_yaml_node *node, int64_t low,
                                int64_t high, int64_t *value_out, struct tess_error *error)
 {
+    assert(low <= high);
     if (node->kind == TESS_YAML_SCALAR &&
         tess_parse_i64(node->text, low, high, value_out))
         return TESS_OK;
@@ -441,6 +446,7 @@ enum tess_status tess_yaml_bytes(const struct tess_yaml *yaml,
                                  int64_t high, int64_t *bytes_out,
                                  struct tess_error *error)
 {
+    assert(0 <= low && low <= high);
     int64_t bytes;
     if (node->kind != TESS_YAML_SCALAR || !tess_parse_bytes(node->text, &bytes))
         return tess_yaml_error(yaml, node, error,
@@ -459,6 +465,7 @@ enum tess_status tess_yaml_decimal(const struct tess_yaml *yaml,
                                    double high, double *value_out,
                                    struct tess_error *error)
 {
+    assert(low <= high);
     double value;
     if (node->kind == TESS_YAML_SCALAR && tess_parse_double(node->text, &value) &&
         value >= low && value <= high) {
@@ -473,6 +480,7 @@ enum tess_status tess_yaml_name(const struct tess_yaml *yaml,
                                 const struct tess_yaml_node *node, char *name_out,
                                 size_t size, struct tess_error *error)
 {
+    assert(size > 1);
     enum tess_status status = tess_yaml_expect(yaml, node, TESS_YAML_SCALAR, error);
     if (status != TESS_OK)
         return status;
