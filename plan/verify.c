@@ -104,7 +104,8 @@ static enum tess_status do_move(struct tess_checker *checker)
     if (!is_raw || in->n_rows < out->n_rows || in->n_cols < out->n_cols)
         return tess_checker_fail(checker, "moves rows of %s in pieces",
                                  tess_checker_name(checker, out->tensor).text);
-    if (out->offset > in->offset)
+    bool goes_up = out->n_rows > 1 && out->row_stride > in->row_stride;
+    if (out->offset > in->offset || goes_up)
         return tess_checker_fail(checker,
                                  "moves rows of %s up, over those still to be moved",
                                  tess_checker_name(checker, out->tensor).text);

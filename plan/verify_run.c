@@ -228,8 +228,11 @@ static enum tess_status check_input(struct tess_checker *checker, int input)
         axis_reads(checker, input, true, tess_place_rows(&step->out)),
         axis_reads(checker, input, false, tess_place_cols(&step->out)),
     };
-    if (in->tensor != checker->graph->ops[step->op].inputs[input])
+    int tensor = checker->graph->ops[step->op].inputs[input];
+    if (in->tensor != tensor || in->channels != checker->graph->tensors[tensor].c)
         return tess_checker_fail(checker, "reads another tensor than its inputs");
+    if (in->offset < 0 || in->offset > checker->arena_bytes || in->offset % 4 != 0)
+        return tess_checker_fail(checker, "reads at an address that is none");
     if (tess_span_is_empty(reads.rows) || tess_span_is_empty(reads.cols))
         return TESS_OK; /* the place is never looked at */
     enum tess_status status =
