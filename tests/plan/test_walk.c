@@ -14,33 +14,7 @@
 #include "tests/support/naive_steps.h"
 #include "tests/support/random_net.h"
 
-struct walk_case {
-    struct tess_graph *graph;
-    struct tess_plan *plan;
-    struct tess_layout *layout;
-};
-
-static void make_case(struct walk_case *made, const struct tess_random_net *nets,
-                      const struct tess_random_plan *plans, uint64_t seed)
-{
-    struct tess_rng rng;
-    struct tess_kernel_facts facts;
-    tess_rng_init(&rng, seed);
-    made->graph = tess_random_net_create(nets, &rng);
-    tess_random_facts(&facts, &rng);
-    made->plan = tess_random_plan_create(plans, made->graph, &facts, &rng);
-    assert_int_equal(tess_layout_create(made->graph, made->plan, &made->layout, NULL),
-                     TESS_OK);
-}
-
-static void release_case(struct walk_case *made)
-{
-    tess_layout_destroy(made->layout);
-    tess_plan_destroy(made->plan);
-    tess_graph_destroy(made->graph);
-}
-
-static bool is_walk_right(const struct walk_case *made)
+static bool is_walk_right(const struct tess_random_case *made)
 {
     struct tess_naive_net *net = tess_naive_net_create(made->graph);
     struct tess_naive_run *run = tess_naive_run_create(made->layout, net);
@@ -63,14 +37,14 @@ static void walk_many(const struct tess_random_net *nets,
 {
     seed = tess_random_seed(seed, &n_cases);
     for (int i = 0; i < n_cases; i++) {
-        struct walk_case made;
-        make_case(&made, nets, plans, seed + (uint64_t)i);
+        struct tess_random_case made;
+        tess_random_case_init(&made, nets, plans, seed + (uint64_t)i);
         bool is_right = is_walk_right(&made);
         if (!is_right) {
             fprintf(stderr, "TESS_TEST_SEED=%" PRIu64 "\n", seed + (uint64_t)i);
             tess_random_net_print(made.graph, made.plan);
         }
-        release_case(&made);
+        tess_random_case_release(&made);
         assert_true(is_right);
     }
 }

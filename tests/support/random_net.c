@@ -476,6 +476,26 @@ void tess_random_facts(struct tess_kernel_facts *facts_out, struct tess_rng *rng
     facts_out->pointer_bytes = 8;
 }
 
+void tess_random_case_init(struct tess_random_case *made,
+                           const struct tess_random_net *nets,
+                           const struct tess_random_plan *plans, uint64_t seed)
+{
+    struct tess_rng rng;
+    struct tess_kernel_facts facts;
+    tess_rng_init(&rng, seed);
+    made->graph = tess_random_net_create(nets, &rng);
+    tess_random_facts(&facts, &rng);
+    made->plan = tess_random_plan_create(plans, made->graph, &facts, &rng);
+    need(tess_layout_create(made->graph, made->plan, &made->layout, NULL) == TESS_OK);
+}
+
+void tess_random_case_release(struct tess_random_case *made)
+{
+    tess_layout_destroy(made->layout);
+    tess_plan_destroy(made->plan);
+    tess_graph_destroy(made->graph);
+}
+
 uint64_t tess_random_seed(uint64_t seed, int *n_cases_out)
 {
     const char *given = getenv("TESS_TEST_SEED"), *n_cases = getenv("TESS_TEST_CASES");

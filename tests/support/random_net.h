@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "model/graph.h"
 #include "plan/facts.h"
+#include "plan/layout.h"
 #include "plan/plan.h"
 
 struct tess_random_net {
@@ -55,6 +56,17 @@ struct tess_plan *tess_random_plan_create(const struct tess_random_plan *options
 /* Facts of a family that a test makes up: plain loops for everything, or a library that
  * wants dense rows, with or without padding of whole maps by itself. */
 void tess_random_facts(struct tess_kernel_facts *facts_out, struct tess_rng *rng);
+
+/* All of the above from one seed, and the layout of the plan. */
+struct tess_random_case {
+    struct tess_graph *graph;
+    struct tess_plan *plan;
+    struct tess_layout *layout;
+};
+void tess_random_case_init(struct tess_random_case *made,
+                           const struct tess_random_net *nets,
+                           const struct tess_random_plan *plans, uint64_t seed);
+void tess_random_case_release(struct tess_random_case *made);
 
 /* The seed in TESS_TEST_SEED if there is one (then *n_cases_out becomes 1), else `seed`.
  * TESS_TEST_CASES, if set and no seed is given, replaces *n_cases_out: for long soaks. */
