@@ -58,43 +58,42 @@ static struct style style_for(const struct tess_canvas *canvas)
     return style;
 }
 
-/* A bright colour whose hue walks by the golden section of the circle, so that
- * neighbouring classes differ and no hue comes back soon. */
+/* A colour whose hue walks by the golden section of the circle, so that neighbouring
+ * classes differ. Eight or thirteen steps nearly close the circle: every eight classes
+ * the colours become darker or brighter, which parts such pairs. */
 static struct colour class_colour(int class_id)
 {
-    enum {
-        SEGMENT = 256,
-        CIRCLE = 6 * SEGMENT,
-        STEP = 587,
-        START = 1010,
-        LOW = 48,
-        HIGH = 255
-    };
-    int hue = (int)(((int64_t)class_id * STEP + START) % CIRCLE);
-    int rise = LOW + hue % SEGMENT * (HIGH - LOW) / SEGMENT;
-    int fall = HIGH + LOW - rise;
+    enum { SEGMENT = 256, CIRCLE = 6 * SEGMENT, STEP = 587, START = 1010 };
+    const bool is_dark = class_id / 8 % 2 == 1;
+    const int low = is_dark ? 0 : 56, high = is_dark ? 205 : 255;
+    const int hue = (int)(((int64_t)class_id * STEP + START) % CIRCLE);
+    const int rise = low + hue % SEGMENT * (high - low) / SEGMENT;
+    const int fall = high + low - rise;
     switch (hue / SEGMENT) {
-    case 0: return (struct colour){HIGH, rise, LOW};
-    case 1: return (struct colour){fall, HIGH, LOW};
-    case 2: return (struct colour){LOW, HIGH, rise};
-    case 3: return (struct colour){LOW, fall, HIGH};
-    case 4: return (struct colour){rise, LOW, HIGH};
-    default: return (struct colour){HIGH, LOW, fall};
+    case 0: return (struct colour){high, rise, low};
+    case 1: return (struct colour){fall, high, low};
+    case 2: return (struct colour){low, high, rise};
+    case 3: return (struct colour){low, fall, high};
+    case 4: return (struct colour){rise, low, high};
+    default: return (struct colour){high, low, fall};
     }
 }
 
 /* Black or white, whichever reads better on `ground`. */
 static struct colour text_colour(struct colour ground)
 {
+    /* TUNING: ITU-R BT.601 luma; the limit by eye on the colours above, 2026-11. */
     int luma = (299 * ground.r + 587 * ground.g + 114 * ground.b) / 1000;
     return luma > 118 ? black : white;
 }
 
 static unsigned char blend(unsigned char below, int above, int opacity)
 {
+    assert(opacity >= 0 && opacity <= OPAQUE);
     return (unsigned char)((below * (OPAQUE - opacity) + above * opacity) / OPAQUE);
 }
 
+/* Blends `colour` over an area, clipped to the canvas. */
 static void fill(struct tess_canvas *canvas, struct rectangle area, struct colour colour,
                  int opacity)
 {
@@ -178,6 +177,7 @@ static int text_width(const char *text)
     return width > 0 ? width - 1 : 0; /* no space after the last letter */
 }
 
+/* A dot of the font becomes a square; letters beyond the canvas are clipped by fill(). */
 static void draw_text(struct tess_canvas *canvas, const char *text, int x, int y,
                       int letter, struct colour colour)
 {
@@ -213,6 +213,7 @@ static void compose_text(const struct tess_detection *detection,
     snprintf(text + len, LABEL_BYTES - len, " %d%%", percent);
 }
 
+/* Quadratic in the labels, of which a picture that people look at has few. */
 static bool is_free(struct rectangle place, const struct label *taken, int n_taken)
 {
     for (int i = 0; i < n_taken; i++)
@@ -237,6 +238,8 @@ static void place_label(const struct tess_canvas *canvas, struct rectangle box,
         {left, above},  {left, box.top},  {left, below}, {left, box.bottom - height},
         {right, above}, {right, box.top},
     };
+    /* Where all are taken, the first that lies inside serves; the better label covers it.
+     */
     struct rectangle first = {0, 0, 0, 0};
     for (int i = 0; i < LABEL_PLACES; i++) {
         const int x = places[i][0], y = places[i][1];
@@ -255,6 +258,7 @@ static void place_label(const struct tess_canvas *canvas, struct rectangle box,
     label->place = first;
 }
 
+/* The seam keeps a label apart from a box or label of its own colour. */
 static void draw_label(struct tess_canvas *canvas, const struct label *label,
                        const struct style *style, struct colour colour)
 {

@@ -49,6 +49,8 @@ enum tess_status tess_image_set_size(struct tess_image *image, int64_t width,
     return TESS_OK;
 }
 
+/* Reads the magic bytes and leaves them in the image: the file may be a pipe, which
+ * cannot be wound back, so the decoders take them from there. */
 static enum tess_status choose_format(struct tess_image *image, struct tess_error *error)
 {
     size_t n_read = fread(image->magic, 1, sizeof image->magic, image->file);
@@ -97,6 +99,7 @@ static enum tess_status open_file(FILE *file, const char *name,
     if (status != TESS_OK)
         goto out;
     assert(image->width >= 1 && image->height >= 1 && image->held_bytes > 0);
+    /* The decoder told its part; here is ours. */
     image->held_bytes += OWN_BYTES + (int64_t)strlen(name);
     *image_out = image;
     image = NULL;
@@ -158,6 +161,7 @@ enum tess_status tess_image_next_row(struct tess_image *image, unsigned char *rg
         return tess_image_fail(image, "an earlier row failed", error);
     enum tess_status status = image->format->next_row(image, rgb_row, error);
     image->is_broken = status != TESS_OK;
+    assert(status == TESS_OK || status == TESS_E_IO || status == TESS_E_NOMEM);
     image->next_y++;
     return status;
 }

@@ -100,6 +100,7 @@ static void on_jpeg_output(j_common_ptr jpeg)
     (void)jpeg; /* libraries never print */
 }
 
+/* Opens, writes and finishes; encode() frees, whether this comes back or not. */
 static void encode_jpeg(struct encoder *encoder)
 {
     const struct tess_canvas *canvas = encoder->canvas;
@@ -140,6 +141,8 @@ static void on_png_warning(png_structp png, png_const_charp words)
     (void)words;
 }
 
+/* As encode_jpeg(); the default compression level, since boxes are drawn once and looked
+ * at once. */
 static void encode_png(struct encoder *encoder)
 {
     const struct tess_canvas *canvas = encoder->canvas;
@@ -189,6 +192,7 @@ static enum tess_status encode(const struct tess_canvas *canvas, encoder_step *s
     encoder->canvas = canvas;
     encoder->file = file;
     enum tess_status status = TESS_OK;
+    /* The encoder lives on the heap, where longjmp leaves it alone. */
     if (!run_step(encoder, step))
         status = tess_error_at(error, TESS_E_IO, path, 0, 0, "cannot write the image: %s",
                                encoder->words);
@@ -220,6 +224,7 @@ enum tess_status tess_canvas_save(const struct tess_canvas *canvas, const char *
     }
     if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
         return tess_error_nomem(error);
+    /* base/file.h replaces files in the same way but wants all bytes in memory. */
     fd = mkostemp(temporary, O_CLOEXEC);
     file = fd < 0 ? NULL : fdopen(fd, "wb");
     if (!file) {

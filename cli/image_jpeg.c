@@ -93,6 +93,8 @@ static void on_source(j_decompress_ptr jpeg)
     (void)jpeg; /* nothing to prepare, nothing to close */
 }
 
+/* The end of the file before the end of the image. libjpeg's own sources pretend an end
+ * marker here and go on with grey. */
 static boolean on_fill(j_decompress_ptr jpeg)
 {
     struct jpeg_decoder *decoder = jpeg->client_data;
@@ -104,6 +106,7 @@ static boolean on_fill(j_decompress_ptr jpeg)
     return TRUE;
 }
 
+/* Skipping reads, because a pipe cannot seek. */
 static void on_skip(j_decompress_ptr jpeg, long n_bytes)
 {
     struct jpeg_source_mgr *source = jpeg->src;
@@ -116,6 +119,7 @@ static void on_skip(j_decompress_ptr jpeg, long n_bytes)
     source->bytes_in_buffer -= n_left;
 }
 
+/* jpeg_std_error fills in what prints and exits; everything of that kind is replaced. */
 static void set_callbacks(struct jpeg_decoder *decoder)
 {
     decoder->jpeg.err = jpeg_std_error(&decoder->errors);
@@ -189,6 +193,7 @@ static enum tess_status jpeg_open(struct tess_image *image, struct tess_error *e
         tess_image_set_size(image, jpeg->image_width, jpeg->image_height, error);
     if (status != TESS_OK)
         return status;
+    /* Two components, for instance: nobody knows what they mean. */
     if (jpeg->jpeg_color_space == JCS_UNKNOWN)
         return tess_image_fail(image, "its colours are neither grey, RGB, YCbCr nor CMYK",
                                error);
@@ -206,6 +211,8 @@ static enum tess_status jpeg_open(struct tess_image *image, struct tess_error *e
     return TESS_OK;
 }
 
+/* Starting is part of the first row because a progressive image decodes here: not before
+ * the caller has seen tess_image_held_bytes() and agreed. */
 static void read_row(struct jpeg_decoder *decoder)
 {
     JSAMPROW row = decoder->cmyk_row ? decoder->cmyk_row : decoder->rgb_row;
@@ -250,7 +257,8 @@ static void jpeg_close(struct tess_image *image)
     struct jpeg_decoder *decoder = image->decoder;
     if (!decoder)
         return;
-    jpeg_destroy_decompress(&decoder->jpeg);
+    jpeg_destroy_decompress(
+        &decoder->jpeg); /* works in every state, the zeroed one too */
     free(decoder->cmyk_row);
     free(decoder);
 }

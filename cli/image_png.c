@@ -92,6 +92,7 @@ static void on_free(png_structp png, png_voidp block)
     free(head);
 }
 
+/* A short read is a cut file, whatever libpng was looking for. */
 static void on_read(png_structp png, png_bytep bytes, size_t n_bytes)
 {
     struct png_decoder *decoder = png_get_io_ptr(png);
@@ -119,6 +120,8 @@ static void read_header(struct png_decoder *decoder)
     png_read_info(png, decoder->info);
 }
 
+/* Everything becomes 8-bit RGB. Keeping the upper byte of 16, and dropping alpha
+ * unblended, is what stb_image does and hence darknet. */
 static void choose_transforms(struct png_decoder *decoder)
 {
     png_structp png = decoder->png;
@@ -167,6 +170,7 @@ static enum tess_status png_open(struct tess_image *image, struct tess_error *er
     return TESS_OK;
 }
 
+/* The check costs nothing and guards the caller's row against a surprise in libpng. */
 static void start_rows(struct png_decoder *decoder)
 {
     choose_transforms(decoder);
@@ -179,6 +183,7 @@ static void read_row(struct png_decoder *decoder)
     png_read_row(decoder->png, decoder->rgb_row, NULL);
 }
 
+/* libpng wants to see all rows once per pass and fills in the pixels of that pass. */
 static void read_passes(struct png_decoder *decoder)
 {
     const size_t row_bytes = 3 * (size_t)decoder->width;

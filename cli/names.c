@@ -47,6 +47,7 @@ static char *trim(char *begin, char *end)
     return begin;
 }
 
+/* At least as many as split() will find; an unfinished last line counts. */
 static int count_lines(const char *text)
 {
     int n_lines = 1;
@@ -64,6 +65,7 @@ static void split(struct tess_names *names, char *text)
         char *next = end ? end + 1 : NULL;
         names->lines[n_lines] = trim(text, end ? end : text + strlen(text));
         n_lines++;
+        /* Blank lines between names keep their number, those at the end do not. */
         if (*names->lines[n_lines - 1])
             names->n_lines = n_lines;
         text = next;
@@ -80,6 +82,7 @@ enum tess_status tess_names_load(const char *path, struct tess_names *names_out,
         status = check_is_text(path, &text, error);
     if (status != TESS_OK)
         goto out;
+    /* An empty text has no buffer to keep. */
     if (text.len > 0) {
         names.lines = calloc((size_t)count_lines(text.data), sizeof *names.lines);
         if (!names.lines) {
@@ -87,7 +90,7 @@ enum tess_status tess_names_load(const char *path, struct tess_names *names_out,
             goto out;
         }
         names.text = text.data;
-        text = (struct tess_text){0};
+        text = (struct tess_text){0}; /* handed over */
         bool has_mark = strncmp(names.text, byte_order_mark, 3) == 0;
         split(&names, names.text + (has_mark ? 3 : 0));
     }
