@@ -1,15 +1,16 @@
-/* Problem: cut a group of ops into a grid so that the tiles' shares of every output are exact,
- * tiles know what to compute of every op, and their work is even.
+/* Problem: cut a group of ops into a grid so that the tiles' shares of every output are
+ * exact, tiles know what to compute of every op, and their work is even.
  *
- * Method: the axes are independent. Per axis and tile, walk the ops backward: an op's range is
- * the hull of its share and of what later ops of the group read of it, clamped to the map. With
- * halos reused, do so for all tiles up to this one at once (ranges from line 0 on) and keep what
- * lies beyond the ranges of the tile before.
+ * Method: the axes are independent. Per axis and tile, walk the ops backward: an op's
+ * range is the hull of its share and of what later ops of the group read of it, clamped
+ * to the map. With halos reused, do so for all tiles up to this one at once (ranges from
+ * line 0 on) and keep what lies beyond the ranges of the tile before.
  *
  * Invariant: when op k is visited, the ranges of all its readers in the group are final,
  * because readers come later in the order.
  *
- * Cost: O(tiles * sum of inputs) per axis, where looking up a producer's position is O(1).
+ * Cost: O(tiles * sum of inputs) per axis, where looking up a producer's position is
+ * O(1).
  *
  * Worked example: two 3x3 stride-1 convolutions on 10 rows, 2 tiles, recompute.
  *   shares of op 1:   [0,5) [5,10)
@@ -18,7 +19,8 @@
  *
  * Not done: tiles of different shapes in one row of the grid.
  *
- * Reference: Zhao, Barijough, Gerstlauer, "DeepThings", IEEE TCAD 37(11), 2018, section IV.
+ * Reference: Zhao, Barijough, Gerstlauer, "DeepThings", IEEE TCAD 37(11), 2018, section
+ * IV.
  */
 #include "partition/tiles.h"
 
@@ -28,7 +30,8 @@
 
 #include "base/arith.h"
 
-bool tess_tiles_can_cut(const struct tess_graph *graph, const int *ops, int n_ops, int *op_out)
+bool tess_tiles_can_cut(const struct tess_graph *graph, const int *ops, int n_ops,
+                        int *op_out)
 {
     for (int at = 0; at < n_ops; at++) {
         if (tess_op_reads_whole(&graph->ops[ops[at]])) {
@@ -52,8 +55,8 @@ void tess_split_extent(int extent, int n_parts, int outer_bonus, int *edges_out)
     edges_out[n_parts] = extent;
 }
 
-static struct tess_range *range_at(struct tess_range *ranges, const struct tess_tiles *tiles,
-                                   int tile, int at)
+static struct tess_range *range_at(struct tess_range *ranges,
+                                   const struct tess_tiles *tiles, int tile, int at)
 {
     return &ranges[(size_t)tile * (size_t)tiles->n_ops + (size_t)at];
 }
@@ -65,8 +68,8 @@ struct tess_range tess_tiles_computes(const struct tess_tiles *tiles, enum tess_
     return *range_at(tiles->axis[axis].computes, tiles, tile, at);
 }
 
-struct tess_range tess_tiles_share(const struct tess_tiles *tiles, enum tess_axis axis, int tile,
-                                   int at)
+struct tess_range tess_tiles_share(const struct tess_tiles *tiles, enum tess_axis axis,
+                                   int tile, int at)
 {
     assert(tile >= 0 && tile < tiles->axis[axis].n_tiles && at >= 0 && at < tiles->n_ops);
     return *range_at(tiles->axis[axis].shares, tiles, tile, at);
@@ -77,7 +80,8 @@ static const struct tess_tensor *output_of(const struct tess_tiles *tiles, int a
     return &tiles->graph->tensors[tiles->graph->ops[tiles->ops[at]].output];
 }
 
-/* Marks the tensors that leave the group. `position` maps op id to place in the group or -1. */
+/* Marks the tensors that leave the group. `position` maps op id to place in the group or
+ * -1. */
 static void find_outputs(struct tess_tiles *tiles, const int *position)
 {
     for (int at = 0; at < tiles->n_ops; at++) {
@@ -90,13 +94,45 @@ static void find_outputs(struct tess_tiles *tiles, const int *position)
     }
 }
 
-/* Adds to the computes of one tile all that its shares need, walking backward. */
+/* Could one line of the map, along this axis, be a single pixel of a larger map? */
+static bool is_pixel_thin(const struct tess_tensor *tensor, enum tess_axis axis)
+{
+    return axis == TESS_COLS ? tensor->w > 1 : tensor->w == 1 && tensor->h > 1;
+}
+
+/* Widens a range of one line to two. With halos reused, the lines that count are those
+ * beyond `n_done`, and the lines that it leaves to later tiles are none or two, as well.
+ */
+static struct tess_range with_two_lines(struct tess_range range, enum tess_halo halo,
+                                        int n_done, int extent)
+{
+    assert(extent > 1);
+    if (halo == TESS_HALO_REUSE && range.end > n_done) {
+        assert(n_done <= extent - 2);
+        range.end = tess_max_int(range.end, n_done + 2);
+        if (range.end == extent - 1)
+            range.end = extent;
+    } else if (halo == TESS_HALO_RECOMPUTE && tess_range_len(range) == 1) {
+        if (range.end < extent)
+            range.end++;
+        else
+            range.begin--;
+    }
+    return range;
+}
+
+/* Adds to the computes of one tile all that its shares need, walking backward. `ends`
+ * [n_ops]: how far earlier tiles of a cut axis have come; NULL to take single lines as
+ * they are. */
 static void propagate(struct tess_tiles *tiles, enum tess_axis axis, const int *position,
-                      struct tess_range *computes)
+                      const int *ends, struct tess_range *computes)
 {
     const struct tess_graph *graph = tiles->graph;
     for (int at = tiles->n_ops - 1; at >= 0; at--) {
         const struct tess_op *op = &graph->ops[tiles->ops[at]];
+        if (ends && is_pixel_thin(output_of(tiles, at), axis))
+            computes[at] = with_two_lines(computes[at], tiles->tiling.halo, ends[at],
+                                          tess_tensor_extent(output_of(tiles, at), axis));
         for (int input = 0; input < op->n_inputs; input++) {
             int producer = graph->tensors[op->inputs[input]].producer;
             int from = producer < 0 ? -1 : position[producer];
@@ -106,7 +142,8 @@ static void propagate(struct tess_tiles *tiles, enum tess_axis axis, const int *
             struct tess_range reads =
                 tess_op_reads(graph, tiles->ops[at], input, axis, computes[at]);
             int extent = tess_tensor_extent(output_of(tiles, from), axis);
-            computes[from] = tess_range_hull(computes[from], tess_range_clamp(reads, extent));
+            computes[from] =
+                tess_range_hull(computes[from], tess_range_clamp(reads, extent));
         }
     }
 }
@@ -117,8 +154,8 @@ static int64_t macs_per_line(const struct tess_tiles *tiles, int at, enum tess_a
     return macs / tess_tensor_extent(output_of(tiles, at), axis);
 }
 
-/* How many lines of the last output a one-sided halo costs in work: the mean over the group of
- * the lines recomputed beside an interior tile, weighted by multiply-adds. */
+/* How many lines of the last output a one-sided halo costs in work: the mean over the
+ * group of the lines recomputed beside an interior tile, weighted by multiply-adds. */
 static int halo_in_output_lines(struct tess_tiles *tiles, enum tess_axis axis,
                                 const int *position, struct tess_range *scratch)
 {
@@ -126,7 +163,7 @@ static int halo_in_output_lines(struct tess_tiles *tiles, enum tess_axis axis,
     int extent = tess_tensor_extent(output_of(tiles, last), axis);
     memset(scratch, 0, sizeof *scratch * (size_t)tiles->n_ops);
     scratch[last] = (struct tess_range){extent / 2, extent / 2 + 1};
-    propagate(tiles, axis, position, scratch);
+    propagate(tiles, axis, position, NULL, scratch);
     int64_t work = 0, useful = 0;
     for (int at = 0; at < tiles->n_ops; at++) {
         int64_t per_line = macs_per_line(tiles, at, axis);
@@ -166,8 +203,8 @@ static void cut_axis(struct tess_tiles *tiles, enum tess_axis which, const int *
     int bonus = 0;
     if (tiles->tiling.halo == TESS_HALO_RECOMPUTE && n_tiles > 2)
         bonus = halo_in_output_lines(tiles, which, position, axis->computes);
-    /* Interior parts pay two halos and the outer parts one: giving each outer part one halo
-     * more of the output makes all parts cost the same. */
+    /* Interior parts pay two halos and the outer parts one: giving each outer part one
+     * halo more of the output makes all parts cost the same. */
     tess_split_extent(reference, n_tiles, bonus * (n_tiles - 2) / n_tiles, edges);
     memset(ends, 0, sizeof *ends * (size_t)tiles->n_ops);
     for (int tile = 0; tile < n_tiles; tile++) {
@@ -180,29 +217,32 @@ static void cut_axis(struct tess_tiles *tiles, enum tess_axis which, const int *
                 share.end = (int)((int64_t)edges[tile + 1] * extent / reference);
             }
             *range_at(axis->shares, tiles, tile, at) = share;
-            /* An axis that is not cut is computed whole, lines that nobody reads included:
-             * kernels that pad by themselves are made for calls of the full width. */
+            /* An axis that is not cut is computed whole, lines that nobody reads
+             * included: kernels that pad by themselves are made for calls of the full
+             * width. */
             computes[at] = n_tiles == 1 ? (struct tess_range){0, extent} : share;
-            /* From line 0 on: a tile in which one reader of an op rests must not skip lines
-             * that this reader needs in the next tile. */
+            /* From line 0 on: a tile in which one reader of an op rests must not skip
+             * lines that this reader needs in the next tile. */
             if (tiles->tiling.halo == TESS_HALO_REUSE)
                 computes[at].begin = 0;
         }
-        propagate(tiles, which, position, computes);
+        propagate(tiles, which, position, n_tiles > 1 ? ends : NULL, computes);
         if (tiles->tiling.halo == TESS_HALO_REUSE)
             keep_new_part(tiles, axis, tile, ends);
     }
 }
 
-static enum tess_status check_grid(const struct tess_graph *graph, const int *ops, int n_ops,
-                                   struct tess_tiling tiling, struct tess_error *error)
+static enum tess_status check_grid(const struct tess_graph *graph, const int *ops,
+                                   int n_ops, struct tess_tiling tiling,
+                                   struct tess_error *error)
 {
     const struct tess_op *last = &graph->ops[ops[n_ops - 1]];
     const struct tess_tensor *out = &graph->tensors[last->output];
     int blocker = 0;
     if (tiling.n_rows < 1 || tiling.n_cols < 1)
-        return tess_error_set(error, TESS_E_CONFIG, "a grid needs at least 1x1 tiles, not %dx%d",
-                              tiling.n_rows, tiling.n_cols);
+        return tess_error_set(error, TESS_E_CONFIG,
+                              "a grid needs at least 1x1 tiles, not %dx%d", tiling.n_rows,
+                              tiling.n_cols);
     if (tiling.n_rows == 1 && tiling.n_cols == 1)
         return TESS_OK;
     if (tiling.n_rows > out->h || tiling.n_cols > out->w) {
@@ -213,11 +253,12 @@ static enum tess_status check_grid(const struct tess_graph *graph, const int *op
         return TESS_E_CONFIG;
     }
     if (!tess_tiles_can_cut(graph, ops, n_ops, &blocker)) {
-        tess_error_set(error, TESS_E_CONFIG,
-                       "layer %d (%s) needs its whole input map and cannot sit in a tiled group",
-                       graph->ops[blocker].layer,
-                       tess_op_kind_name(graph->ops[blocker].kind));
-        tess_error_hint(error, "end the tiled group before layer %d", graph->ops[blocker].layer);
+        tess_error_set(
+            error, TESS_E_CONFIG,
+            "layer %d (%s) needs its whole input map and cannot sit in a tiled group",
+            graph->ops[blocker].layer, tess_op_kind_name(graph->ops[blocker].kind));
+        tess_error_hint(error, "end the tiled group before layer %d",
+                        graph->ops[blocker].layer);
         return TESS_E_CONFIG;
     }
     return TESS_OK;
@@ -314,12 +355,15 @@ void tess_tiles_assert_valid(const struct tess_tiles *tiles)
                 struct tess_range computes =
                     tess_tiles_computes(tiles, (enum tess_axis)axis, tile, at);
                 assert(computes.begin >= 0 && computes.end <= extent);
+                assert(tess_range_len(computes) != 1 ||
+                       !is_pixel_thin(output_of(tiles, at), (enum tess_axis)axis));
                 if (tiles->is_output[at]) {
                     assert(share.begin == owned && share.end >= share.begin);
                     owned = share.end;
                     assert(at != tiles->n_ops - 1 || !tess_range_is_empty(share));
                 }
-                if (tiles->tiling.halo == TESS_HALO_REUSE && !tess_range_is_empty(computes)) {
+                if (tiles->tiling.halo == TESS_HALO_REUSE &&
+                    !tess_range_is_empty(computes)) {
                     assert(computes.begin >= computed);
                     computed = computes.end;
                 }

@@ -474,6 +474,7 @@ void tess_random_facts(struct tess_kernel_facts *facts_out, struct tess_rng *rng
     facts_out->depthwise_block = 8;
     facts_out->depthwise_taps = chance(rng, 50) ? 1 << 9 | 1 << 4 : 0;
     facts_out->pointer_bytes = 8;
+    facts_out->has_odd_pixel = 1;
 }
 
 void tess_random_case_init(struct tess_random_case *made,
