@@ -102,15 +102,15 @@ FILENAME ~ /layers\.txt$/ {
     next
 }
 
-# tessera_library(FOLDER LINK folders... PRIVATE_LINK libraries...)
+# tessera_library(FOLDER LINK folders... OTHER_KEYWORD ...)
 FILENAME ~ /CMakeLists\.txt$/ {
-    if ($0 !~ /^tessera_library\(/)
+    if ($0 !~ /^[ \t]*tessera_library\(/)
         next
     gsub(/[()]/, " ")
     library = $2
     is_link = 0
     for (i = 3; i <= NF; i++) {
-        if ($i == "LINK" || $i == "PRIVATE_LINK")
+        if ($i ~ /^[A-Z_]+$/)
             is_link = $i == "LINK"
         else if (is_link && index(law[library], " " $i " ") == 0)
             complain(library " may not link " $i)
