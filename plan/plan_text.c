@@ -232,7 +232,10 @@ static enum tess_status read_cut(struct tess_plan_reader *reader)
         tess_yaml_error(&reader->yaml, node, reader->error,
                         "the plan is for layers %d..%d, but layer %d is to run, too",
                         span.first, span.last, layer);
-        tess_error_hint(reader->error, "run only those layers, or remove this line");
+        tess_error_hint(
+            reader->error,
+            "run only those with --layers %d..%d, or remove this line and model_hash",
+            span.first, span.last);
         return TESS_E_CONFIG;
     }
     reader->plan->first_layer = span.first;
@@ -423,9 +426,9 @@ static enum tess_status read_root(struct tess_plan_reader *reader)
     if (status == TESS_OK)
         status = tess_yaml_expect_keys(&reader->yaml, root, plan_keys, reader->error);
     if (status == TESS_OK)
-        status = read_model(reader);
+        status = read_cut(reader); /* first: a part has another hash than the whole */
     if (status == TESS_OK)
-        status = read_cut(reader);
+        status = read_model(reader);
     if (status == TESS_OK)
         status = read_settings(reader);
     if (status == TESS_OK)
