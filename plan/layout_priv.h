@@ -1,5 +1,5 @@
-/* What the two halves of the layout share: worlds and aliases (layout_slots.c) on one side,
- * extents, lifetimes and sizes (layout.c) on the other. Private to plan/.
+/* What the parts of the layout share: worlds and sharing (layout_slots.c), calls, extents and
+ * temps (layout_extents.c), lifetimes and offsets (layout.c). Private to plan/.
  */
 #ifndef TESS_PLAN_LAYOUT_PRIV_H
 #define TESS_PLAN_LAYOUT_PRIV_H
@@ -27,5 +27,17 @@ bool tess_group_is_tiled(const struct tess_group *group);
 
 /* Is `op` in group `group`? `op` may be -1. */
 bool tess_layout_is_in_group(const struct tess_layout *layout, int op, int group);
+
+/* Gives the storages their extent arrays: stored maps whole, the others empty. TESS_E_NOMEM. */
+enum tess_status tess_layout_start_extents(struct tess_layout *layout, struct tess_error *error);
+
+/* Per group, each for all groups before the next: calls, extents, temps. */
+void tess_layout_set_calls(struct tess_layout *layout, int group);
+void tess_layout_set_extents(struct tess_layout *layout, int group);
+void tess_layout_set_temps(struct tess_layout *layout, int group);
+
+/* Bytes of a buffer of that many pixels, tail and alignment included. */
+int64_t tess_layout_bytes(const struct tess_layout *layout, int64_t n_rows, int64_t n_cols,
+                          int64_t channels);
 
 #endif
