@@ -2,18 +2,26 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/arith.h"
 
-/* The cheap activations are branch-free, so that the compiler may vectorise them: their
- * lanes and their remainders do the same correctly rounded operations. The transcendental
- * ones call the scalar library function for every element, because vector versions differ
- * from it. */
+/* Everything here but tanh is free of branches and calls, so that the compiler may
+ * vectorise it. That keeps the law of kernel.h: lanes and remainders do the same
+ * correctly rounded operations (and no fused ones: the build forbids contraction), so an
+ * element's result does not depend on where it stands. The exponential is our own for
+ * that reason: vector versions of the library's differ from the scalar one, and one call
+ * per element would take longer than the convolution before it (mish: 25 ns against 1.5).
+ */
 
+/* x > 0.1 x just when x > 0. Written as a maximum because a choice by the sign becomes a
+ * branch, which real feature maps make unpredictable: 3.3 ns per element against 0.09. */
 static void leaky(float *values, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        values[i] = values[i] > 0.0f ? values[i] : 0.1f * values[i];
+    for (int64_t i = 0; i < n; i++) {
+        float scaled = 0.1f * values[i];
+        values[i] = values[i] > scaled ? values[i] : scaled;
+    }
 }
 
 static void relu(float *values, int64_t n)
@@ -40,40 +48,86 @@ static void hswish(float *values, int64_t n)
         values[i] = values[i] * clamp_6(values[i] + 3.0f) / 6.0f;
 }
 
-static float logistic(float x)
+static inline uint32_t bits_of(float x)
 {
-    return 1.0f / (1.0f + expf(-x));
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
 }
 
-/* log(1 + exp(x)) without overflow; beyond 20 either way it equals its asymptote in
- * float. */
-static float softplus(float x)
+static inline float float_of(uint32_t bits)
 {
-    if (x > 20.0f)
-        return x;
-    float e = expf(x);
-    return x < -20.0f ? e : logf(e + 1.0f);
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
 }
 
-static float mish(float x)
+/* exp(x) within 2 units in the last place for |x| <= limit, at most 87; beyond it exp(-limit) or
+ * exp(limit); a NaN counts as beyond.
+ *
+ * With n the integer nearest to x / ln 2 and r = x - n ln 2, exp(x) = 2^n exp(r), |r| < 0.35, and
+ * the Taylor polynomial of degree 7 is exact to 5e-9. Adding 1.5 * 2^23 rounds to an integer and
+ * leaves it in the low bits, from where it is shifted into the exponent. The clamp compares the
+ * bits of magnitudes, which are ordered as they are: comparisons of floats would become
+ * branches. */
+static inline float exponential(float x, float limit)
 {
-    return x * tanhf(softplus(x));
+    const float round_shift = 12582912.0f, ln_2_high = 0.693145752f,
+                ln_2_low = 1.42860677e-6f;
+    uint32_t sign = bits_of(x) & UINT32_C(0x80000000), most = bits_of(limit);
+    uint32_t magnitude = bits_of(x) & UINT32_C(0x7fffffff);
+    magnitude = magnitude < most ? magnitude : most;
+    float clamped = float_of(sign | magnitude);
+    float shifted = clamped * 1.44269504f + round_shift;
+    float n = shifted - round_shift;
+    float r = (clamped - n * ln_2_high) - n * ln_2_low;
+    float p = 1.0f / 5040.0f;
+    p = p * r + 1.0f / 720.0f;
+    p = p * r + 1.0f / 120.0f;
+    p = p * r + 1.0f / 24.0f;
+    p = p * r + 1.0f / 6.0f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    float power = float_of((bits_of(shifted) << 23) + (UINT32_C(127) << 23));
+    return p * power;
 }
 
-static float swish(float x)
-{
-    return x * logistic(x);
-}
-
-static float elu(float x)
-{
-    return x >= 0.0f ? x : expf(x) - 1.0f;
-}
-
-static void map(float (*function)(float), float *values, int64_t n)
+static void logistic(float *values, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        values[i] = function(values[i]);
+        values[i] = 1.0f / (1.0f + exponential(-values[i], 87.0f));
+}
+
+static void swish(float *values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        values[i] = values[i] / (1.0f + exponential(-values[i], 87.0f));
+}
+
+/* With e = exp(x): tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2), which is 1 long before e e
+ * overflows at exp(44). */
+static void mish(float *values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float e = exponential(values[i], 43.0f);
+        float q = e * (e + 2.0f);
+        values[i] = values[i] * (q / (q + 2.0f));
+    }
+}
+
+static void elu(float *values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float below = exponential(values[i], 87.0f) - 1.0f;
+        values[i] = values[i] >= 0.0f ? values[i] : below;
+    }
+}
+
+static void hyperbolic_tangent(float *values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        values[i] = tanhf(values[i]);
 }
 
 void tess_activate(enum tess_activation activation, float *values, int64_t n)
@@ -84,13 +138,13 @@ void tess_activate(enum tess_activation activation, float *values, int64_t n)
     case TESS_ACT_RELU: relu(values, n); return;
     case TESS_ACT_RELU6: relu6(values, n); return;
     case TESS_ACT_HSWISH: hswish(values, n); return;
-    case TESS_ACT_LOGISTIC: map(logistic, values, n); return;
-    case TESS_ACT_MISH: map(mish, values, n); return;
-    case TESS_ACT_SWISH: map(swish, values, n); return;
-    case TESS_ACT_ELU: map(elu, values, n); return;
-    case TESS_ACT_TANH: map(tanhf, values, n); return;
+    case TESS_ACT_LOGISTIC: logistic(values, n); return;
+    case TESS_ACT_MISH: mish(values, n); return;
+    case TESS_ACT_SWISH: swish(values, n); return;
+    case TESS_ACT_ELU: elu(values, n); return;
+    case TESS_ACT_TANH: hyperbolic_tangent(values, n); return;
     }
-    assert(!"unknown activation");
+    assert(false && "unknown activation");
 }
 
 enum { BLOCK_PIXELS = 64 }; /* one task of the pool */

@@ -45,8 +45,8 @@ static const float *tap_pixel(const struct conv_task *task, int tap, int out_y, 
 }
 
 /* sums[lane] += weights[c][lane] * pixel[c], or times 0 for padding. */
-static void add_tap(float sums[LANES], const float *weights, const float *pixel,
-                    int n_channels)
+static void add_tap(float *restrict sums, const float *restrict weights,
+                    const float *restrict pixel, int n_channels)
 {
     for (int c = 0; c < n_channels; c++) {
         float value = pixel ? pixel[c] : 0.0f;

@@ -103,7 +103,7 @@ static void run_op(const struct tess_kernel *kernel, const struct tess_kernel_ca
     case TESS_OP_CONCAT:
     case TESS_OP_SLICE: break;
     }
-    assert(!"op without a plain kernel");
+    assert(false && "op without a plain kernel");
 }
 
 static enum tess_status plain_run(struct tess_kernel *kernel,
