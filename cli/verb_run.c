@@ -106,13 +106,16 @@ static enum tess_status check_budget(const struct tess_plan *plan, struct tess_e
 {
     if (plan->budget_bytes == 0 || plan->memory.peak <= plan->budget_bytes)
         return TESS_OK;
+    /* The next start may measure more base memory. */
+    int64_t safe_bytes = plan->memory.peak + TESS_BASE_SPREAD_BYTES;
     long long needed_kib = (long long)((plan->memory.peak + 1023) / 1024);
+    long long safe_kib = (long long)((safe_bytes + 1023) / 1024);
     char budget[24];
     tess_error_set(error, TESS_E_INFEASIBLE, "this plan needs %lldK, more than the budget of %s",
                    needed_kib,
                    tess_format_bytes(plan->budget_bytes, budget, sizeof budget));
     tess_error_hint(error, "raise --memory to %lldK, or leave out --plan to have one searched",
-                    needed_kib);
+                    safe_kib);
     return TESS_E_INFEASIBLE;
 }
 

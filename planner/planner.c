@@ -151,8 +151,8 @@ static enum tess_status find_limit(const struct selection *selection,
                                       selection->options->input_bytes, &tick, error);
     if (status != TESS_OK)
         return status;
-    /* The next start may measure its base memory one step higher. */
-    report->smallest_bytes = selection->smallest->memory.peak + TESS_BASE_STEP_BYTES;
+    /* The next start may measure more base memory. */
+    report->smallest_bytes = selection->smallest->memory.peak + TESS_BASE_SPREAD_BYTES;
     report->limiting_layer =
         selection->graph->ops[selection->smallest->order[tick]].layer;
     return TESS_OK;
