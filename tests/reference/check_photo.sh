@@ -29,7 +29,7 @@ trap 'rm -rf "$folder"' EXIT
 # "CLASS SCORE X Y W H" of each detection in a report of tessera.
 detections() {
     sed -n 's/.*"class_id": *\([^,]*\), "score": *\([^,]*\), "box": {\(.*\)}}.*/\1 \2 \3/p' "$1" |
-        sed 's/[a-z",:]/ /g'
+        sed 's/"[a-z]*": *//g; s/,/ /g'
 }
 
 # Does each line of the first file have a partner in the second: class, score within 0.01, edges
