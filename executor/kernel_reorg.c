@@ -16,11 +16,15 @@
  * element read moves by s s h w elements of the input's memory, that is by s s channels
  * of one input pixel.
  *
+ * Invariant: every output element is written once, from one input element.
+ *
  * Cost: one copy of the map, in runs of n.
  *
  * Worked example: c=4 h=2 w=2 s=2, n=1: the notional input map is 1 x 4 x 4, so (k, j, i)
  * = (1, 0, 1) has o=1, i2=3, j2=0: element 3 of the input, which is (0, 1, 1); it goes to
  * element 1*4 + 0*2 + 1 = 5 of the output, whose shape is 16 x 1 x 1: channel 5.
+ *
+ * Not done: in place; maps whose sides s does not divide.
  *
  * Reference: reorg_cpu in darknet's src/blas.c.
  */

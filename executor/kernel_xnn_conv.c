@@ -10,10 +10,20 @@
  * one, because the library rebuilds its pointers when the height changes and otherwise
  * only shifts them.
  *
- * Invariant: before a chunk, all operators of a kernel were last set up with the same
- * shape and input, and the table they share holds the pointers for these (see
- * xnn_heap.h). Hence chunks outside, slices inside, and all slices read the same first
- * channel.
+ * Invariant: before a chunk, all operators of a kernel were last set up with the same shape and
+ * input, and the table they share holds the pointers for these (see xnn_heap.h). Hence chunks
+ * outside, slices inside, and all slices read the same first channel.
+ *
+ * Cost: a set-up is about a microsecond per slice and chunk, and one pass over the table where
+ * the height changes. Weights are read once per chunk.
+ *
+ * Worked example: 3x3, 256 to 512 channels on 38x38, slices of 384 KiB, chunks of 400 pixels. A
+ * filter packs to 9220 bytes, so slices are [0,32) [32,64) ... [480,512): 42 filters would fit,
+ * in blocks of 16 that is 32. 400 pixels are 10 rows, so 38 rows take 4 chunks of 10, 10, 9 and
+ * 9 rows: the table, of at most 402 * 9 pointers or 29 KB, is rebuilt twice.
+ *
+ * Not done: merging the columns of a kernel row into channels where there are only three of
+ * them (the first layer runs at half the speed of the others); planes that are not dense.
  */
 #include "executor/kernel_xnn_priv.h"
 
