@@ -4,7 +4,10 @@
  * Method: the axes are independent. Per axis and tile, walk the ops backward: an op's
  * range is the hull of its share and of what later ops of the group read of it, clamped
  * to the map. With halos reused, do so for all tiles up to this one at once (ranges from
- * line 0 on) and keep what lies beyond the ranges of the tile before.
+ * line 0 on) and keep what lies beyond the ranges of the tile before. Rows of halos reused are
+ * driven from the other side: each band brings the next rows of the ops that read nothing of the
+ * group, and every other op follows as far as its inputs have come. No op waits for rows that
+ * later ops ask for, so none has to keep more than its window and the rows of one step.
  *
  * Invariant: when op k is visited, the ranges of all its readers in the group are final,
  * because readers come later in the order.
@@ -15,7 +18,8 @@
  * Worked example: two 3x3 stride-1 convolutions on 10 rows, 2 tiles, recompute.
  *   shares of op 1:   [0,5) [5,10)
  *   computes of op 0: reads of op 1 clamped = [-1,6) -> [0,6), [4,11) -> [4,10)
- *   reuse instead:    op 0: [0,6) and [6,10)
+ *   reuse instead, columns: op 0: [0,6) and [6,10)
+ *   reuse instead, rows:    op 0: [0,5) and [5,10); op 1: [0,4) and [4,10)
  *
  * Not done: tiles of different shapes in one row of the grid.
  *
@@ -193,6 +197,78 @@ static void keep_new_part(struct tess_tiles *tiles, struct tess_tile_axis *axis,
     }
 }
 
+/* How far op `at` can come when its inputs from the group are complete up to `ends`. */
+static int reach(const struct tess_tiles *tiles, const int *position, const int *ends, int at,
+                 int limit)
+{
+    const struct tess_graph *graph = tiles->graph;
+    const struct tess_op *op = &graph->ops[tiles->ops[at]];
+    int end = ends[at];
+    for (; end < limit; end++) {
+        struct tess_range row = {end, end + 1};
+        for (int input = 0; input < op->n_inputs; input++) {
+            const struct tess_tensor *tensor = &graph->tensors[op->inputs[input]];
+            int from = tensor->producer < 0 ? -1 : position[tensor->producer];
+            if (from < 0)
+                continue;
+            struct tess_range reads = tess_range_clamp(
+                tess_op_reads(graph, tiles->ops[at], input, TESS_ROWS, row), tensor->h);
+            if (!tess_range_is_empty(reads) && reads.end > ends[from])
+                return end;
+        }
+    }
+    return end;
+}
+
+static bool reads_of_group(const struct tess_tiles *tiles, const int *position, int at)
+{
+    const struct tess_op *op = &tiles->graph->ops[tiles->ops[at]];
+    for (int input = 0; input < op->n_inputs; input++) {
+        int producer = tiles->graph->tensors[op->inputs[input]].producer;
+        if (producer >= 0 && position[producer] >= 0)
+            return true;
+    }
+    return false;
+}
+
+/* Cuts the rows of a group whose halos are reused. `needs` [n_ops] is scratch. */
+static void stream_rows(struct tess_tiles *tiles, const int *position, int *ends,
+                        struct tess_range *needs)
+{
+    struct tess_tile_axis *axis = &tiles->axis[TESS_ROWS];
+    for (int at = 0; at < tiles->n_ops; at++) {
+        int extent = output_of(tiles, at)->h;
+        needs[at] = (struct tess_range){0, tiles->is_output[at] ? extent : 0};
+        ends[at] = 0;
+    }
+    propagate(tiles, TESS_ROWS, position, ends, needs);
+    for (int at = 0; at < tiles->n_ops; at++)
+        ends[at] = needs[at].begin;
+    for (int band = 0; band < axis->n_tiles; band++) {
+        bool is_last = band == axis->n_tiles - 1;
+        for (int at = 0; at < tiles->n_ops; at++) {
+            const struct tess_tensor *out = output_of(tiles, at);
+            int begin = ends[at], limit = needs[at].end;
+            int due = (int)tess_div_up((int64_t)out->h * (band + 1), axis->n_tiles);
+            int end = tess_min_int(due, limit);
+            if (reads_of_group(tiles, position, at))
+                end = reach(tiles, position, ends, at, limit);
+            end = is_last ? limit : tess_max_int(end, begin);
+            /* A single pixel is neither computed nor left over. */
+            if (is_pixel_thin(out, TESS_ROWS) && end == limit - 1)
+                end--;
+            if (is_pixel_thin(out, TESS_ROWS) && end - begin == 1)
+                end = begin;
+            struct tess_range range = {begin, tess_max_int(end, begin)};
+            ends[at] = range.end;
+            *range_at(axis->computes, tiles, band, at) =
+                tess_range_is_empty(range) ? (struct tess_range){0, 0} : range;
+            if (tiles->is_output[at])
+                *range_at(axis->shares, tiles, band, at) = range;
+        }
+    }
+}
+
 static void cut_axis(struct tess_tiles *tiles, enum tess_axis which, const int *position,
                      int *scratch)
 {
@@ -232,6 +308,16 @@ static void cut_axis(struct tess_tiles *tiles, enum tess_axis which, const int *
     }
 }
 
+int tess_tiles_max_rows(const struct tess_graph *graph, const int *ops, int n_ops,
+                        enum tess_halo halo)
+{
+    int max_rows = graph->tensors[graph->ops[ops[n_ops - 1]].output].h;
+    for (int at = 0; at < n_ops && halo == TESS_HALO_REUSE; at++)
+        max_rows =
+            tess_max_int(max_rows, graph->tensors[graph->ops[ops[at]].output].h);
+    return max_rows;
+}
+
 static enum tess_status check_grid(const struct tess_graph *graph, const int *ops,
                                    int n_ops, struct tess_tiling tiling,
                                    struct tess_error *error)
@@ -245,11 +331,12 @@ static enum tess_status check_grid(const struct tess_graph *graph, const int *op
                               tiling.n_cols);
     if (tiling.n_rows == 1 && tiling.n_cols == 1)
         return TESS_OK;
-    if (tiling.n_rows > out->h || tiling.n_cols > out->w) {
+    int max_rows = tess_tiles_max_rows(graph, ops, n_ops, tiling.halo);
+    if (tiling.n_rows > max_rows || tiling.n_cols > out->w) {
         tess_error_set(error, TESS_E_CONFIG,
                        "grid %dx%d is finer than the %dx%d map that layer %d puts out",
                        tiling.n_rows, tiling.n_cols, out->h, out->w, last->layer);
-        tess_error_hint(error, "use at most %dx%d tiles for this group", out->h, out->w);
+        tess_error_hint(error, "use at most %dx%d tiles for this group", max_rows, out->w);
         return TESS_E_CONFIG;
     }
     if (!tess_tiles_can_cut(graph, ops, n_ops, &blocker)) {
@@ -283,7 +370,8 @@ enum tess_status tess_tiles_init(struct tess_tiles *tiles, const struct tess_gra
     int *scratch = malloc(sizeof *scratch * (size_t)n_scratch);
     int *position = malloc(sizeof *position * (size_t)graph->n_ops);
     tiles->is_output = calloc((size_t)n_ops, sizeof *tiles->is_output);
-    bool has_memory = scratch && position && tiles->is_output;
+    struct tess_range *needs = calloc((size_t)n_ops, sizeof *needs);
+    bool has_memory = scratch && position && needs && tiles->is_output;
     for (int axis = TESS_ROWS; axis <= TESS_COLS; axis++) {
         size_t n_ranges = (size_t)tiles->axis[axis].n_tiles * (size_t)n_ops;
         tiles->axis[axis].computes = calloc(n_ranges, sizeof(struct tess_range));
@@ -300,10 +388,14 @@ enum tess_status tess_tiles_init(struct tess_tiles *tiles, const struct tess_gra
     for (int at = 0; at < n_ops; at++)
         position[ops[at]] = at;
     find_outputs(tiles, position);
-    cut_axis(tiles, TESS_ROWS, position, scratch);
+    if (tiling.halo == TESS_HALO_REUSE && tiling.n_rows > 1)
+        stream_rows(tiles, position, scratch, needs);
+    else
+        cut_axis(tiles, TESS_ROWS, position, scratch);
     cut_axis(tiles, TESS_COLS, position, scratch);
 out:
     free(scratch);
+    free(needs);
     free(position);
     if (status != TESS_OK)
         tess_tiles_release(tiles);
@@ -360,7 +452,8 @@ void tess_tiles_assert_valid(const struct tess_tiles *tiles)
                 if (tiles->is_output[at]) {
                     assert(share.begin == owned && share.end >= share.begin);
                     owned = share.end;
-                    assert(at != tiles->n_ops - 1 || !tess_range_is_empty(share));
+                    assert(at != tiles->n_ops - 1 || !tess_range_is_empty(share) ||
+                           tiles->tiling.halo == TESS_HALO_REUSE);
                 }
                 if (tiles->tiling.halo == TESS_HALO_REUSE &&
                     !tess_range_is_empty(computes)) {

@@ -8,9 +8,12 @@
  * tensor.
  *
  *   recompute: each tile computes all it needs by itself; tiles overlap inside the group
- *              (fused tile partitioning; Zhao, Barijough, Gerstlauer, "DeepThings", TCAD
- * 2018) reuse:     tiles run in raster order and each computes only what no earlier tile
- * has; what later tiles read again is kept (DeepThings' data reuse, made exact)
+ *              (fused tile partitioning; Zhao, Barijough, Gerstlauer, "DeepThings", TCAD 2018)
+ *   reuse:     tiles run in raster order and each computes only what no earlier tile has; what
+ *              later tiles read again is kept (DeepThings' data reuse, made exact). The rows of
+ *              the grid are bands of the group's first maps; every other op follows as far as
+ *              its inputs reach, so that each keeps the fewest rows (a minimal-buffer schedule
+ *              of synchronous dataflow; Bhattacharyya, Murthy, Lee, 1996).
  *
  * No tile computes a single pixel of a larger map: some kernels would round it
  * differently (needs_two_pixels in plan/facts.h). A tile may compute a line more than it
@@ -54,11 +57,15 @@ struct tess_tiles {
 bool tess_tiles_can_cut(const struct tess_graph *graph, const int *ops, int n_ops,
                         int *op_out);
 
-/* Cuts the group. The grid may not have more rows or columns than the output of the last
- * op. Work is balanced: with halos recomputed, tiles at the border of the map, which have
- * a halo on one side only, get more of the output. `ops` must outlive the tiles.
- * TESS_E_CONFIG for a grid that does not fit the group, TESS_E_NOMEM. Cost: O(n_ops *
- * (rows + cols)). */
+/* Most rows of tiles that a grid over these ops may have: the rows of the last op's map, or with
+ * halos reused those of the group's tallest. It may have as many columns as the last map. */
+int tess_tiles_max_rows(const struct tess_graph *graph, const int *ops, int n_ops,
+                        enum tess_halo halo);
+
+/* Cuts the group. Work is balanced: with halos recomputed, tiles at the border of the map, which
+ * have a halo on one side only, get more of the output. With halos reused, a band may complete
+ * no row of an output. `ops` must outlive the tiles. TESS_E_CONFIG for a grid that does not fit
+ * the group, TESS_E_NOMEM. Cost: O(n_ops * (rows + cols) + rows of all maps). */
 enum tess_status tess_tiles_init(struct tess_tiles *tiles, const struct tess_graph *graph,
                                  const int *ops, int n_ops, struct tess_tiling tiling,
                                  struct tess_error *error);

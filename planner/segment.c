@@ -105,12 +105,20 @@ static int add_tiling(struct tess_tiling *tilings, int n_tilings, struct tess_ti
     return n_tilings + 1;
 }
 
+static int tallest(const struct tess_graph *graph, int first, int last)
+{
+    int n_rows = 0;
+    for (int op = first; op <= last; op++)
+        n_rows = tess_max_int(n_rows, graph->tensors[graph->ops[op].output].h);
+    return n_rows;
+}
+
 int tess_segment_tilings(const struct tess_segmenter *segmenter, int first, int last,
                          struct tess_tiling tilings_out[TESS_SEGMENT_MAX_TILINGS])
 {
     /* TUNING: rows per band and grids that ever won on the YOLO, ResNet and VGG networks
      * (2026-11); finer grids than 8 only add redundant work. */
-    static const int band_rows[] = {1, 2, 4, 8, 16, 32};
+    static const int band_rows[] = {1, 2, 4, 8, 16, 32, 64};
     static const int grid_sides[] = {2, 3, 4, 5, 6, 8};
     const struct tess_planner_options *options = segmenter->options;
     const struct tess_graph *graph = segmenter->graph;
@@ -120,8 +128,9 @@ int tess_segment_tilings(const struct tess_segmenter *segmenter, int first, int 
         n = add_tiling(tilings_out, n, (struct tess_tiling){1, 1, TESS_HALO_RECOMPUTE});
     if (!tess_segment_can_tile(graph, first, last))
         return n;
+    int n_max_rows = tallest(graph, first, last);
     for (size_t i = 0; options->allows_reuse && i < sizeof band_rows / sizeof *band_rows; i++) {
-        int n_bands = (int)tess_div_up(out->h, band_rows[i]);
+        int n_bands = (int)tess_div_up(n_max_rows, band_rows[i]);
         if (n_bands > 1)
             n = add_tiling(tilings_out, n, (struct tess_tiling){n_bands, 1, TESS_HALO_REUSE});
     }
