@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/image.h"
 
 static enum tess_status check_raw(struct tess_input *input, struct tess_error *error)
@@ -56,7 +57,8 @@ enum tess_status tess_input_init(struct tess_input *input, const struct tess_arg
                                  .h = tensor->h,
                                  .w = tensor->w,
                                  .c = tensor->c,
-                                 .picture = graph->picture};
+                                 .picture = graph->picture,
+                                 .fd = -1};
     if (!args->image == !args->raw_input) {
         tess_error_set(error, TESS_E_USAGE, args->image
                                                 ? "--image and --raw-input exclude each other"
@@ -74,81 +76,118 @@ enum tess_status tess_input_init(struct tess_input *input, const struct tess_arg
     return TESS_E_USAGE;
 }
 
-static bool read_all(int fd, void *bytes, size_t n_bytes)
+static enum tess_status open_image(struct tess_input *input, struct tess_error *error)
 {
-    char *at = bytes;
-    while (n_bytes > 0) {
-        ssize_t n = read(fd, at, n_bytes);
+    enum tess_status status = tess_image_open(input->image_path, &input->image, error);
+    if (status != TESS_OK)
+        return status;
+    if (tess_image_width(input->image) != input->box.image_w ||
+        tess_image_height(input->image) != input->box.image_h)
+        return tess_error_at(error, TESS_E_IO, input->image_path, 0, 0,
+                             "the image changed while it was used");
+    input->scratch = malloc((size_t)tess_letterbox_bytes_needed(&input->box));
+    if (!input->scratch)
+        return tess_error_nomem(error);
+    tess_letterbox_stream_init(&input->stream, &input->box, input->image, input->scratch);
+    return TESS_OK;
+}
+
+static enum tess_status open_raw(struct tess_input *input, struct tess_error *error)
+{
+    input->fd = open(input->raw_path, O_RDONLY | O_CLOEXEC);
+    if (input->fd < 0)
+        return tess_error_at(error, TESS_E_IO, input->raw_path, 0, 0, "cannot open: %s",
+                             strerror(errno));
+    input->scratch = malloc(sizeof(float) * (size_t)input->w);
+    return input->scratch ? TESS_OK : tess_error_nomem(error);
+}
+
+enum tess_status tess_input_open(struct tess_input *input, struct tess_error *error)
+{
+    tess_input_release(input);
+    enum tess_status status =
+        input->raw_path ? open_raw(input, error) : open_image(input, error);
+    if (status != TESS_OK)
+        tess_input_release(input);
+    return status;
+}
+
+static enum tess_status raw_row(const struct tess_input *input, int y, int c, float *to,
+                                size_t stride, struct tess_error *error)
+{
+    const size_t n_bytes = sizeof(float) * (size_t)input->w;
+    char *at = input->scratch;
+    off_t offset = ((off_t)c * input->h + y) * (off_t)n_bytes;
+    for (size_t n_read = 0; n_read < n_bytes;) {
+        ssize_t n = pread(input->fd, at + n_read, n_bytes - n_read, offset + (off_t)n_read);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return false;
-        at += n;
-        n_bytes -= (size_t)n;
+            return tess_error_at(error, TESS_E_IO, input->raw_path, 0, 0,
+                                 "the file ends in channel %d, row %d", c, y);
+        n_read += (size_t)n;
     }
-    return true;
+    const float *row = input->scratch;
+    for (int x = 0; x < input->w; x++)
+        to[(size_t)x * stride] = row[x];
+    return TESS_OK;
 }
 
-static enum tess_status fill_raw(const struct tess_input *input, const struct tess_plane *plane,
+static enum tess_status raw_rows(const struct tess_input *input, const struct tess_plane *rows,
                                  struct tess_error *error)
 {
-    enum tess_status status = TESS_OK;
-    int fd = open(input->raw_path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return tess_error_at(error, TESS_E_IO, input->raw_path, 0, 0, "cannot open: %s",
-                             strerror(errno));
-    size_t row_bytes = 4 * (size_t)input->w;
-    float *row = malloc(row_bytes);
-    if (!row) {
-        status = tess_error_nomem(error);
-        goto out;
-    }
-    for (int c = 0; c < input->c; c++) {
-        for (int y = 0; y < input->h; y++) {
-            if (!read_all(fd, row, row_bytes)) {
-                status = tess_error_at(error, TESS_E_IO, input->raw_path, 0, 0,
-                                       "the file ends in channel %d, row %d", c, y);
-                goto out;
-            }
-            float *to = plane->data + (size_t)y * plane->row_stride + c;
-            for (int x = 0; x < input->w; x++)
-                to[(size_t)x * plane->pixel_stride] = row[x];
+    for (int c = 0; c < rows->channels; c++) {
+        for (int y = 0; y < rows->n_rows; y++) {
+            enum tess_status status =
+                raw_row(input, rows->row + y, c, rows->data + (size_t)y * rows->row_stride + c,
+                        rows->pixel_stride, error);
+            if (status != TESS_OK)
+                return status;
         }
     }
-out:
-    free(row);
-    close(fd);
+    return TESS_OK;
+}
+
+enum tess_status tess_input_rows(void *context, const struct tess_plane *rows,
+                                 struct tess_error *error)
+{
+    struct tess_input *input = context;
+    double start_us = tess_clock_us();
+    enum tess_status status;
+    if (input->raw_path) {
+        status = raw_rows(input, rows, error);
+    } else {
+        struct tess_rgb_plane rgb = {.data = rows->data,
+                                     .h = rows->n_rows,
+                                     .w = rows->n_cols,
+                                     .row_stride = (ptrdiff_t)rows->row_stride,
+                                     .pixel_stride = (ptrdiff_t)rows->pixel_stride,
+                                     .crop_top = input->picture.crop_top + rows->row,
+                                     .crop_left = input->picture.crop_left,
+                                     .scale = input->picture.scale,
+                                     .offset = input->picture.offset};
+        status = tess_letterbox_rows(&input->stream, &rgb, error);
+    }
+    input->read_us += tess_clock_us() - start_us;
     return status;
 }
 
-enum tess_status tess_input_fill(const struct tess_input *input, const struct tess_plane *plane,
-                                 struct tess_error *error)
+enum tess_status tess_input_finish(struct tess_input *input, struct tess_error *error)
 {
-    if (input->raw_path)
-        return fill_raw(input, plane, error);
-    struct tess_image *image = NULL;
-    struct tess_rgb_plane rgb = {.data = plane->data,
-                                 .h = input->h,
-                                 .w = input->w,
-                                 .row_stride = (ptrdiff_t)plane->row_stride,
-                                 .pixel_stride = (ptrdiff_t)plane->pixel_stride,
-                                 .crop_top = input->picture.crop_top,
-                                 .crop_left = input->picture.crop_left,
-                                 .scale = input->picture.scale,
-                                 .offset = input->picture.offset};
-    enum tess_status status = tess_image_open(input->image_path, &image, error);
-    if (status != TESS_OK)
-        return status;
-    void *scratch = malloc((size_t)tess_letterbox_bytes_needed(&input->box));
-    if (!scratch)
-        status = tess_error_nomem(error);
-    else if (tess_image_width(image) != input->box.image_w ||
-             tess_image_height(image) != input->box.image_h)
-        status = tess_error_at(error, TESS_E_IO, input->image_path, 0, 0,
-                               "the image changed while it was used");
-    else
-        status = tess_letterbox_run(&input->box, image, scratch, &rgb, error);
-    free(scratch);
-    tess_image_destroy(image);
+    enum tess_status status = TESS_OK;
+    if (input->image)
+        status = tess_letterbox_finish(&input->stream, error);
+    tess_input_release(input);
     return status;
+}
+
+void tess_input_release(struct tess_input *input)
+{
+    tess_image_destroy(input->image);
+    free(input->scratch);
+    if (input->raw_path && input->fd >= 0)
+        close(input->fd);
+    input->image = NULL;
+    input->scratch = NULL;
+    input->fd = -1;
 }

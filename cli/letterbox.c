@@ -20,21 +20,9 @@
 
 #include "base/arith.h"
 
-enum { N_CHANNELS = 3, N_LEVELS = 256 };
+enum { N_CHANNELS = 3 };
 
 static const float padding = 0.5f;
-
-/* A run in progress. */
-struct resizer {
-    const struct tess_letterbox *box;
-    struct tess_image *image;
-    const struct tess_rgb_plane *plane;
-    float levels[N_LEVELS]; /* a byte as a fraction of 1 */
-    float *slots[2];        /* [fitted_w][3] resized rows */
-    int slot_y[2];          /* the image row that a slot holds, -1 for none */
-    unsigned char *rgb_row; /* [image_w][3] */
-    int next_y;             /* the image row that comes next */
-};
 
 void tess_letterbox_init(struct tess_letterbox *box, enum tess_fit fit, int image_w,
                          int image_h, int net_w, int net_h)
@@ -91,14 +79,14 @@ static float scale_of(int n_old, int n_new)
     return n_new == 1 ? 0 : (float)(n_old - 1) / (float)(n_new - 1);
 }
 
-static void resize_row(const struct resizer *resizer, float *resized)
+static void resize_row(const struct tess_letterbox_stream *stream, float *resized)
 {
-    const int old_w = resizer->box->image_w, new_w = resizer->box->fitted_w;
-    const float *levels = resizer->levels;
+    const int old_w = stream->box->image_w, new_w = stream->box->fitted_w;
+    const float *levels = stream->levels;
     const float scale = scale_of(old_w, new_w);
     for (int x = 0; x < new_w; x++, resized += N_CHANNELS) {
         if (x == new_w - 1 || old_w == 1) {
-            const unsigned char *last = resizer->rgb_row + (old_w - 1) * N_CHANNELS;
+            const unsigned char *last = stream->rgb_row + (old_w - 1) * N_CHANNELS;
             for (int c = 0; c < N_CHANNELS; c++)
                 resized[c] = levels[last[c]];
             continue;
@@ -106,7 +94,7 @@ static void resize_row(const struct resizer *resizer, float *resized)
         float sx = (float)x * scale;
         int ix = (int)sx;
         float dx = sx - (float)ix;
-        const unsigned char *at = resizer->rgb_row + ix * N_CHANNELS;
+        const unsigned char *at = stream->rgb_row + ix * N_CHANNELS;
         assert(ix + 1 < old_w);
         for (int c = 0; c < N_CHANNELS; c++)
             resized[c] = (1 - dx) * levels[at[c]] + dx * levels[at[c + N_CHANNELS]];
@@ -114,30 +102,30 @@ static void resize_row(const struct resizer *resizer, float *resized)
 }
 
 /* Reads forward to image row `y` and resizes it, unless its slot has it already. */
-static enum tess_status fetch_row(struct resizer *resizer, int y,
+static enum tess_status fetch_row(struct tess_letterbox_stream *stream, int y,
                                   struct tess_error *error)
 {
     const int slot = y % 2;
-    if (resizer->slot_y[slot] == y)
+    if (stream->slot_y[slot] == y)
         return TESS_OK;
-    assert(resizer->next_y <= y); /* rows are asked for in ascending order */
-    while (resizer->next_y <= y) {
+    assert(stream->next_y <= y); /* rows are asked for in ascending order */
+    while (stream->next_y <= y) {
         enum tess_status status =
-            tess_image_next_row(resizer->image, resizer->rgb_row, error);
+            tess_image_next_row(stream->image, stream->rgb_row, error);
         if (status != TESS_OK)
             return status;
-        resizer->next_y++;
+        stream->next_y++;
     }
-    resize_row(resizer, resizer->slots[slot]);
-    resizer->slot_y[slot] = y;
+    resize_row(stream, stream->slots[slot]);
+    stream->slot_y[slot] = y;
     return TESS_OK;
 }
 
 /* Writes padding to columns [begin, end) of row `y` of the uncropped image, as far as the
  * plane has them. */
-static void pad_pixels(const struct resizer *resizer, int y, int begin, int end)
+static void pad_pixels(const struct tess_letterbox_stream *stream, int y, int begin, int end)
 {
-    const struct tess_rgb_plane *plane = resizer->plane;
+    const struct tess_rgb_plane *plane = stream->plane;
     const int row = y - plane->crop_top;
     if (row < 0 || row >= plane->h)
         return;
@@ -151,11 +139,11 @@ static void pad_pixels(const struct resizer *resizer, int y, int begin, int end)
 }
 
 /* Mixes two resized rows into row `r` of the fitted image, as far as the plane has it. */
-static void mix_rows(const struct resizer *resizer, int r, const float *upper,
+static void mix_rows(const struct tess_letterbox_stream *stream, int r, const float *upper,
                      const float *lower, float dy)
 {
-    const struct tess_letterbox *box = resizer->box;
-    const struct tess_rgb_plane *plane = resizer->plane;
+    const struct tess_letterbox *box = stream->box;
+    const struct tess_rgb_plane *plane = stream->plane;
     const int row = box->top + r - plane->crop_top;
     const int left = box->left - plane->crop_left; /* of the fitted image in the plane */
     if (row < 0 || row >= plane->h)
@@ -174,25 +162,76 @@ static void mix_rows(const struct resizer *resizer, int r, const float *upper,
 }
 
 /* Writes row `r` of the fitted image, and the padding left and right of it. */
-static enum tess_status write_row(struct resizer *resizer, int r,
+static enum tess_status write_row(struct tess_letterbox_stream *stream, int r,
                                   struct tess_error *error)
 {
-    const struct tess_letterbox *box = resizer->box;
+    const struct tess_letterbox *box = stream->box;
     const bool is_last = r == box->fitted_h - 1 || box->image_h == 1;
     const float sy = (float)r * scale_of(box->image_h, box->fitted_h);
     const int iy = (int)sy;
 
-    enum tess_status status = fetch_row(resizer, iy, error);
+    enum tess_status status = fetch_row(stream, iy, error);
     if (status == TESS_OK && !is_last)
-        status = fetch_row(resizer, iy + 1, error);
+        status = fetch_row(stream, iy + 1, error);
     if (status != TESS_OK)
         return status;
     /* The last row mixes nothing in, even where rounding left sy below a whole number:
      * darknet's habit, kept because the network's input must be darknet's. */
-    const float *lower = is_last ? NULL : resizer->slots[(iy + 1) % 2];
-    mix_rows(resizer, r, resizer->slots[iy % 2], lower, sy - (float)iy);
-    pad_pixels(resizer, box->top + r, 0, box->left);
-    pad_pixels(resizer, box->top + r, box->left + box->fitted_w, box->net_w);
+    const float *lower = is_last ? NULL : stream->slots[(iy + 1) % 2];
+    mix_rows(stream, r, stream->slots[iy % 2], lower, sy - (float)iy);
+    pad_pixels(stream, box->top + r, 0, box->left);
+    pad_pixels(stream, box->top + r, box->left + box->fitted_w, box->net_w);
+    return TESS_OK;
+}
+
+void tess_letterbox_stream_init(struct tess_letterbox_stream *stream,
+                                const struct tess_letterbox *box, struct tess_image *image,
+                                void *scratch)
+{
+    assert(tess_image_width(image) == box->image_w);
+    assert(tess_image_height(image) == box->image_h);
+    assert((uintptr_t)scratch % _Alignof(float) == 0);
+    const int slot_elems = box->fitted_w * N_CHANNELS;
+    *stream = (struct tess_letterbox_stream){
+        .box = box,
+        .image = image,
+        .slots = {scratch, (float *)scratch + slot_elems},
+        .slot_y = {-1, -1},
+        .rgb_row = (unsigned char *)((float *)scratch + 2 * (ptrdiff_t)slot_elems),
+    };
+    for (int i = 0; i < TESS_LETTERBOX_LEVELS; i++)
+        stream->levels[i] = (float)(i / 255.); /* divided in double, as darknet does */
+}
+
+enum tess_status tess_letterbox_rows(struct tess_letterbox_stream *stream,
+                                     const struct tess_rgb_plane *plane,
+                                     struct tess_error *error)
+{
+    const struct tess_letterbox *box = stream->box;
+    assert(plane->crop_top >= 0 && plane->crop_top + plane->h <= box->net_h);
+    assert(plane->crop_left >= 0 && plane->crop_left + plane->w <= box->net_w);
+    stream->plane = plane;
+    for (int y = plane->crop_top; y < plane->crop_top + plane->h; y++) {
+        if (y < box->top || y >= box->top + box->fitted_h) {
+            pad_pixels(stream, y, 0, box->net_w);
+            continue;
+        }
+        enum tess_status status = write_row(stream, y - box->top, error);
+        if (status != TESS_OK)
+            return status;
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_letterbox_finish(struct tess_letterbox_stream *stream,
+                                       struct tess_error *error)
+{
+    while (stream->next_y < stream->box->image_h) {
+        enum tess_status status = tess_image_next_row(stream->image, stream->rgb_row, error);
+        if (status != TESS_OK)
+            return status;
+        stream->next_y++;
+    }
     return TESS_OK;
 }
 
@@ -201,39 +240,8 @@ enum tess_status tess_letterbox_run(const struct tess_letterbox *box,
                                     const struct tess_rgb_plane *plane,
                                     struct tess_error *error)
 {
-    assert(tess_image_width(image) == box->image_w);
-    assert(tess_image_height(image) == box->image_h);
-    assert((uintptr_t)scratch % _Alignof(float) == 0);
-    assert(plane->crop_top >= 0 && plane->crop_top + plane->h <= box->net_h);
-    assert(plane->crop_left >= 0 && plane->crop_left + plane->w <= box->net_w);
-    const int slot_elems = box->fitted_w * N_CHANNELS;
-    struct resizer resizer = {
-        .box = box,
-        .image = image,
-        .plane = plane,
-        .slots = {scratch, (float *)scratch + slot_elems},
-        .slot_y = {-1, -1},
-        .rgb_row = (unsigned char *)((float *)scratch + 2 * (ptrdiff_t)slot_elems),
-    };
-    for (int i = 0; i < N_LEVELS; i++)
-        resizer.levels[i] = (float)(i / 255.); /* divided in double, as darknet does */
-
-    for (int y = 0; y < box->top; y++)
-        pad_pixels(&resizer, y, 0, box->net_w);
-    for (int r = 0; r < box->fitted_h; r++) {
-        enum tess_status status = write_row(&resizer, r, error);
-        if (status != TESS_OK)
-            return status;
-    }
-    for (int y = box->top + box->fitted_h; y < box->net_h; y++)
-        pad_pixels(&resizer, y, 0, box->net_w);
-
-    /* The rest of the file may be damaged, and then the rows above may be so too. */
-    while (resizer.next_y < box->image_h) {
-        enum tess_status status = tess_image_next_row(image, resizer.rgb_row, error);
-        if (status != TESS_OK)
-            return status;
-        resizer.next_y++;
-    }
-    return TESS_OK;
+    struct tess_letterbox_stream stream;
+    tess_letterbox_stream_init(&stream, box, image, scratch);
+    enum tess_status status = tess_letterbox_rows(&stream, plane, error);
+    return status == TESS_OK ? tess_letterbox_finish(&stream, error) : status;
 }

@@ -57,9 +57,38 @@ void tess_rgb_plane_init(struct tess_rgb_plane *plane, const struct tess_letterb
 /* Bytes of scratch memory that a run needs: two resized rows and one row of the image. */
 int64_t tess_letterbox_bytes_needed(const struct tess_letterbox *box);
 
-/* Reads all rows of `image` (freshly opened, of the size given to init) and writes every
- * pixel of `plane`, padding included. `scratch` is aligned for float. Errors are those of
- * tess_image_next_row(); `plane` is then undefined. */
+enum { TESS_LETTERBOX_LEVELS = 256 };
+
+/* A photograph being fitted, some rows at a time. */
+struct tess_letterbox_stream {
+    const struct tess_letterbox *box;   /* borrowed */
+    struct tess_image *image;           /* borrowed */
+    const struct tess_rgb_plane *plane; /* of the call in progress */
+    float levels[TESS_LETTERBOX_LEVELS]; /* a byte as a fraction of 1 */
+    float *slots[2];        /* [fitted_w][3] resized rows, in the scratch memory */
+    int slot_y[2];          /* the image row that a slot holds, -1 for none */
+    unsigned char *rgb_row; /* [image_w][3], in the scratch memory */
+    int next_y;             /* the image row that comes next */
+};
+
+/* Starts on `image`, freshly opened and of the size given to tess_letterbox_init. `scratch` is
+ * aligned for float. All arguments are borrowed until the stream is no longer used. */
+void tess_letterbox_stream_init(struct tess_letterbox_stream *stream,
+                                const struct tess_letterbox *box, struct tess_image *image,
+                                void *scratch);
+
+/* Writes every pixel of `plane`, which must begin at or below the end of the plane before. Errors
+ * are those of tess_image_next_row(); `plane` is then undefined. */
+enum tess_status tess_letterbox_rows(struct tess_letterbox_stream *stream,
+                                     const struct tess_rgb_plane *plane,
+                                     struct tess_error *error);
+
+/* Reads what is left of the photograph: where it turns out damaged, the rows written may be so
+ * too. */
+enum tess_status tess_letterbox_finish(struct tess_letterbox_stream *stream,
+                                       struct tess_error *error);
+
+/* All three in one: fits the whole photograph into `plane`. */
 enum tess_status tess_letterbox_run(const struct tess_letterbox *box,
                                     struct tess_image *image, void *scratch,
                                     const struct tess_rgb_plane *plane,

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
 #include "base/rng.h"
 #include "cli/report.h"
 #include "executor/executor.h"
@@ -22,7 +21,8 @@ struct probe {
     int n_threads;
 };
 
-/* A network made for one measurement. `body` are its sections. */
+/* A network made for one measurement: one op, so that its one group's time is all. `body` are
+ * its sections. */
 struct sample {
     int side, channels;
     const char *body;
@@ -44,27 +44,29 @@ static enum tess_status random_filters(void *context, int op, int begin, int end
     return TESS_OK;
 }
 
-static void fill_input(struct tess_executor *executor)
+static enum tess_status random_rows(void *context, const struct tess_plane *rows,
+                                    struct tess_error *error)
 {
     struct tess_rng rng;
-    struct tess_plane plane = tess_executor_input(executor);
-    tess_rng_init(&rng, 1);
-    for (int y = 0; y < plane.n_rows; y++)
-        for (size_t i = 0; i < (size_t)plane.n_cols * plane.pixel_stride; i++)
-            plane.data[(size_t)y * plane.row_stride + i] = tess_rng_float(&rng);
+    (void)context;
+    (void)error;
+    tess_rng_init(&rng, (uint64_t)rows->row);
+    for (int y = 0; y < rows->n_rows; y++)
+        for (size_t i = 0; i < (size_t)rows->n_cols * rows->pixel_stride; i++)
+            rows->data[(size_t)y * rows->row_stride + i] = tess_rng_float(&rng);
+    return TESS_OK;
 }
 
 static enum tess_status time_runs(struct tess_executor *executor, double *median_us_out,
                                   struct tess_error *error)
 {
-    double run_us[MAX_RUNS], total_us = 0;
+    const struct tess_row_source input = {random_rows, NULL};
+    double run_us[MAX_RUNS], total_us = 0, warm_up_us;
     int n_runs = 0;
-    enum tess_status status = tess_executor_run(executor, NULL, NULL, error); /* warm up */
+    enum tess_status status = tess_executor_run(executor, &input, NULL, &warm_up_us, error);
     while (status == TESS_OK && n_runs < MAX_RUNS &&
            (n_runs < MIN_RUNS || total_us < MIN_US)) {
-        double start_us = tess_clock_us();
-        status = tess_executor_run(executor, NULL, NULL, error);
-        run_us[n_runs] = tess_clock_us() - start_us;
+        status = tess_executor_run(executor, &input, NULL, &run_us[n_runs], error);
         total_us += run_us[n_runs++];
     }
     if (status == TESS_OK)
@@ -84,10 +86,8 @@ static enum tess_status time_plan(const struct probe *probe, struct tess_graph *
     enum tess_status status = tess_layout_create(graph, plan, &layout, error);
     if (status == TESS_OK)
         status = tess_executor_create(layout, &options, &executor, error);
-    if (status == TESS_OK) {
-        fill_input(executor);
+    if (status == TESS_OK)
         status = time_runs(executor, median_us_out, error);
-    }
     tess_executor_destroy(executor);
     tess_layout_destroy(layout);
     return status;

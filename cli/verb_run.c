@@ -46,6 +46,7 @@ static void release(struct run *run)
     tess_results_release(&run->results);
     tess_dumps_close(&run->dumps, NULL);
     tess_executor_destroy(run->executor);
+    tess_input_release(&run->input);
     tess_weights_destroy(run->weights);
     tess_layout_destroy(run->layout);
     tess_plan_destroy(run->plan);
@@ -172,18 +173,19 @@ static enum tess_status load(struct run *run, struct tess_error *error)
 
 static enum tess_status compute_once(struct run *run, int index, struct tess_error *error)
 {
-    struct tess_plane plane = tess_executor_input(run->executor);
-    struct tess_observer observer = {take_tile, run};
-    enum tess_status status = tess_input_fill(&run->input, &plane, error);
+    const struct tess_observer observer = {take_tile, run};
+    const struct tess_row_source source = {tess_input_rows, &run->input};
+    enum tess_status status = tess_input_open(&run->input, error);
     if (status != TESS_OK)
         return status;
     run->macs_done = 0;
+    run->input.read_us = 0;
     double start_us = tess_clock_us();
-    status = tess_executor_run(run->executor, &observer,
+    status = tess_executor_run(run->executor, &source, &observer,
                                run->all_group_us + (size_t)index * (size_t)run->plan->n_groups,
                                error);
-    run->run_us[index] = tess_clock_us() - start_us;
-    return status;
+    run->run_us[index] = tess_clock_us() - start_us - run->input.read_us;
+    return status == TESS_OK ? tess_input_finish(&run->input, error) : status;
 }
 
 static enum tess_status compute(struct run *run, struct tess_error *error)
@@ -299,7 +301,7 @@ static enum tess_status finish(struct run *run, struct tess_error *error)
 
 enum tess_status tess_verb_run(const struct tess_args *args, struct tess_error *error)
 {
-    struct run run = {.args = args};
+    struct run run = {.args = args, .input.fd = -1};
     enum tess_status status = prepare(&run, error);
     if (status == TESS_OK)
         status = load(&run, error);

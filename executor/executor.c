@@ -23,6 +23,7 @@ struct tess_executor {
 
 struct run {
     struct tess_executor *executor;
+    const struct tess_row_source *input;
     const struct tess_observer *observer;
     double *group_us;
     double group_start_us;
@@ -177,12 +178,6 @@ static struct tess_plane plane_at(const struct tess_executor *executor,
     };
 }
 
-struct tess_plane tess_executor_input(struct tess_executor *executor)
-{
-    struct tess_place place = tess_walk_input(executor->layout);
-    return plane_at(executor, &place);
-}
-
 struct tess_plane tess_executor_output(struct tess_executor *executor, int tensor)
 {
     struct tess_place place = tess_walk_output(executor->layout, tensor);
@@ -247,6 +242,15 @@ static void enter_group(struct run *run, int group)
     run->group_start_us = now;
 }
 
+static enum tess_status read_input(struct run *run, const struct tess_plane *rows,
+                                   struct tess_error *error)
+{
+    double start_us = tess_clock_us();
+    enum tess_status status = run->input->read(run->input->context, rows, error);
+    run->group_start_us += tess_clock_us() - start_us;
+    return status;
+}
+
 static enum tess_status do_step(void *context, const struct tess_step *step,
                                 struct tess_error *error)
 {
@@ -257,6 +261,7 @@ static enum tess_status do_step(void *context, const struct tess_step *step,
     for (int i = 0; i < step->n_in; i++)
         call.in[i] = plane_at(executor, &step->in[i]);
     switch (step->kind) {
+    case TESS_STEP_INPUT: return read_input(run, &call.out, error);
     case TESS_STEP_FILL: fill(&call.out); return TESS_OK;
     case TESS_STEP_COPY: copy(&call.in[0], &call.out); return TESS_OK;
     case TESS_STEP_MOVE: move(&call.in[0], &call.out); return TESS_OK;
@@ -271,10 +276,12 @@ static enum tess_status do_step(void *context, const struct tess_step *step,
 }
 
 enum tess_status tess_executor_run(struct tess_executor *executor,
+                                   const struct tess_row_source *input,
                                    const struct tess_observer *observer, double *group_us_out,
                                    struct tess_error *error)
 {
     struct run run = {.executor = executor,
+                      .input = input,
                       .observer = observer,
                       .group_us = group_us_out,
                       .group = -1};

@@ -23,6 +23,14 @@ struct tess_observer {
     void *context;
 };
 
+/* Where the network's input comes from: `read` fills the rows of [H,W,C] that the plane names,
+ * whole rows, each time later ones than before. Called on the thread that runs. */
+struct tess_row_source {
+    enum tess_status (*read)(void *context, const struct tess_plane *rows,
+                             struct tess_error *error);
+    void *context;
+};
+
 struct tess_executor_options {
     const struct tess_kernel_family *family; /* started by the caller */
     struct tess_filter_source filters;       /* used only during create */
@@ -41,12 +49,10 @@ enum tess_status tess_executor_create(const struct tess_layout *layout,
                                       struct tess_error *error);
 void tess_executor_destroy(struct tess_executor *executor); /* accepts NULL */
 
-/* The network's input [H,W,C], to be filled before every run: running may overwrite it. */
-struct tess_plane tess_executor_input(struct tess_executor *executor);
-
 /* Computes the network once. `observer` may be NULL. `group_us_out` (may be NULL): [n_groups]
- * microseconds each group took. Allocates nothing. */
+ * microseconds each group took, reading the input not counted. Allocates nothing. */
 enum tess_status tess_executor_run(struct tess_executor *executor,
+                                   const struct tess_row_source *input,
                                    const struct tess_observer *observer, double *group_us_out,
                                    struct tess_error *error);
 

@@ -44,8 +44,10 @@ struct tess_slot tess_layout_source(const struct tess_layout *layout, int op, in
 {
     int tensor = layout->graph->ops[op].inputs[input];
     int producer = layout->graph->tensors[tensor].producer;
-    bool is_local = tess_layout_is_in_group(layout, producer, layout->group_of[op]) &&
-                    layout->local[tensor].storage >= 0;
+    /* The network's input is local only to the one group that reads it. */
+    bool is_here = producer < 0 ||
+                   tess_layout_is_in_group(layout, producer, layout->group_of[op]);
+    bool is_local = is_here && layout->local[tensor].storage >= 0;
     return is_local ? layout->local[tensor] : layout->stored[tensor];
 }
 
@@ -123,12 +125,16 @@ static void set_stored_life(struct tess_layout *layout, int tensor)
 {
     const struct tess_tensor *of = &layout->graph->tensors[tensor];
     struct tess_storage *storage = &layout->storages[layout->stored[tensor].storage];
-    int first = of->producer < 0 ? 0 : tick_of(layout, of->producer, false);
-    live(storage, first, of->producer < 0 ? 0 : tick_of(layout, of->producer, true));
-    for (int i = 0; i < of->n_consumers; i++)
-        live(storage, first, tick_of(layout, of->consumers[i], true));
+    if (of->producer >= 0)
+        live(storage, tick_of(layout, of->producer, false),
+             tick_of(layout, of->producer, true));
+    for (int i = 0; i < of->n_consumers; i++) {
+        /* The network's input is read in when it is first wanted. */
+        int last = tick_of(layout, of->consumers[i], true);
+        live(storage, of->producer < 0 ? tick_of(layout, of->consumers[i], false) : last, last);
+    }
     if (of->is_output)
-        live(storage, first, layout->plan->n_ops - 1);
+        live(storage, layout->plan->n_ops - 1, layout->plan->n_ops - 1);
 }
 
 static void set_local_life(struct tess_layout *layout, int tensor)

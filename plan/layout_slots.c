@@ -23,6 +23,7 @@ struct maker {
     struct tess_layout *layout;
     struct tess_sharing worlds[2]; /* by enum tess_world */
     int group_begin, group_end;
+    int input_group; /* the group that alone reads the network's input, in bands; -1: none */
 };
 
 bool tess_group_is_tiled(const struct tess_group *group)
@@ -86,6 +87,23 @@ static bool is_read_inside(const struct tess_layout *layout, int tensor, int gro
     return false;
 }
 
+/* A tiled group whose bands are the only readers of the network's input takes it row by row: no
+ * whole input exists. */
+static int find_input_group(const struct tess_layout *layout)
+{
+    const struct tess_tensor *input = &layout->graph->tensors[TESS_GRAPH_INPUT];
+    if (input->n_consumers == 0)
+        return -1;
+    int group = layout->group_of[input->consumers[0]];
+    const struct tess_group *in = &layout->plan->groups[group];
+    bool is_read_in_bands =
+        tess_group_is_tiled(in) && in->tiling.halo == TESS_HALO_REUSE;
+    for (int i = 1; i < input->n_consumers; i++)
+        if (layout->group_of[input->consumers[i]] != group)
+            return -1;
+    return is_read_in_bands ? group : -1;
+}
+
 static void decide_slice(struct maker *maker, const struct tess_op *op, int group, bool escapes)
 {
     const struct tess_layout *layout = maker->layout;
@@ -93,7 +111,8 @@ static void decide_slice(struct maker *maker, const struct tess_op *op, int grou
     struct tess_sharing *local = &maker->worlds[TESS_LOCAL];
     int input = op->inputs[0], output = op->output;
     bool is_here =
-        tess_layout_is_in_group(layout, layout->graph->tensors[input].producer, group);
+        tess_layout_is_in_group(layout, layout->graph->tensors[input].producer, group) ||
+        (input == TESS_GRAPH_INPUT && group == maker->input_group);
     if (is_here && local->is_present[input]) {
         local->is_present[output] = true;
         share(local, output, input, op->channel_begin);
@@ -117,7 +136,9 @@ static void decide_worlds(struct maker *maker, int group)
         bool escapes = tiles->is_output[at];
         for (int i = 0; i < op->n_inputs; i++) {
             int producer = layout->graph->tensors[op->inputs[i]].producer;
-            if (!tess_layout_is_in_group(layout, producer, group))
+            if (op->inputs[i] == TESS_GRAPH_INPUT && group == maker->input_group)
+                is_local[TESS_GRAPH_INPUT] = true;
+            else if (!tess_layout_is_in_group(layout, producer, group))
                 is_stored[op->inputs[i]] = true;
         }
         if (op->kind == TESS_OP_SLICE) {
@@ -235,7 +256,9 @@ static void make_storages(struct maker *maker, enum tess_world world)
         storage->channels = layout->graph->tensors[tensor].c;
         storage->group = -1;
         if (world == TESS_LOCAL) {
-            storage->group = layout->group_of[layout->graph->tensors[tensor].producer];
+            storage->group = tensor == TESS_GRAPH_INPUT
+                                 ? maker->input_group
+                                 : layout->group_of[layout->graph->tensors[tensor].producer];
             storage->is_rolling =
                 layout->plan->groups[storage->group].tiling.halo == TESS_HALO_REUSE;
         }
@@ -257,6 +280,7 @@ enum tess_status tess_layout_make_slots(struct tess_layout *layout, int group_be
     int n_tensors = layout->graph->n_tensors;
     struct maker maker = {
         .layout = layout, .group_begin = group_begin, .group_end = group_end};
+    maker.input_group = find_input_group(layout);
     layout->stored = malloc(sizeof *layout->stored * (size_t)n_tensors);
     layout->local = malloc(sizeof *layout->local * (size_t)n_tensors);
     if (!layout->stored || !layout->local || !make_sharing(&maker.worlds[0], n_tensors) ||

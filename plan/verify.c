@@ -69,6 +69,29 @@ static enum tess_status check_pair(struct tess_checker *checker)
     return status;
 }
 
+/* The source of the network's input only goes forward and gives whole rows. */
+static enum tess_status do_input(struct tess_checker *checker)
+{
+    const struct tess_place *out = &checker->step->out;
+    if (out->tensor != TESS_GRAPH_INPUT)
+        return tess_checker_fail(checker, "takes input for another tensor");
+    enum tess_status status = tess_checker_place(checker, out, 0);
+    if (status == TESS_OK)
+        status = tess_checker_inside(checker, out);
+    if (status != TESS_OK)
+        return status;
+    struct tess_span rows = tess_place_rows(out);
+    if (out->n_cols != checker->graph->tensors[TESS_GRAPH_INPUT].w)
+        return tess_checker_fail(checker, "takes a part of the input's rows");
+    if (rows.begin < checker->n_input_rows)
+        return tess_checker_fail(checker, "takes row %lld of the input again",
+                                 (long long)rows.begin);
+    checker->n_input_rows = rows.end;
+    for (int64_t row = rows.begin; row < rows.end && status == TESS_OK; row++)
+        status = tess_checker_write_row(checker, out, row);
+    return status;
+}
+
 /* Row by row from the last, each read before it is written: what copies that spread a
  * dense result in place rely on. */
 static enum tess_status do_copy(struct tess_checker *checker)
@@ -151,6 +174,7 @@ static enum tess_status visit(void *context, const struct tess_step *step,
     if (step->op < 0 || step->op >= checker->graph->n_ops)
         return tess_checker_fail(checker, "there is no layer to do it for");
     switch (step->kind) {
+    case TESS_STEP_INPUT: return do_input(checker);
     case TESS_STEP_FILL: return do_fill(checker);
     case TESS_STEP_COPY: return do_copy(checker);
     case TESS_STEP_MOVE: return do_move(checker);
@@ -171,11 +195,7 @@ static enum tess_status start(struct tess_checker *checker)
     if (!checker->first_origin || !checker->pixel_strides ||
         !tess_checker_find_origins(checker))
         return tess_error_nomem(checker->error);
-    struct tess_place input = tess_walk_input(checker->layout);
-    enum tess_status status = tess_checker_place(checker, &input, 0);
-    for (int row = 0; row < input.n_rows && status == TESS_OK; row++)
-        status = tess_checker_write_row(checker, &input, row);
-    return status;
+    return TESS_OK;
 }
 
 static enum tess_status check_outputs(struct tess_checker *checker)

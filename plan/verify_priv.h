@@ -79,6 +79,7 @@ struct tess_checker {
     int64_t *pixel_strides; /* [n_ops][3] of two inputs and the output, 0 before the first
                                run */
     int64_t arena_bytes;    /* no step may touch more */
+    int64_t n_input_rows;   /* rows of the network's input up to which a step has come */
     const struct tess_step *step; /* the current one, NULL before and after */
     struct tess_verdict verdict;
     struct tess_error *error;

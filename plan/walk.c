@@ -153,13 +153,29 @@ static struct tess_place whole_storage(const struct walker *walker, int storage_
     return place_in(walker, (struct tess_slot){storage_id, 0}, storage->tensor, window);
 }
 
-/* Stored maps whose life begins here get their rows of zeros. */
+/* Takes the rows of the network's input that `place` holds from `first_row` on. */
+static void emit_input(struct walker *walker, struct tess_place place, int first_row)
+{
+    struct window map = map_of(walker, TESS_GRAPH_INPUT);
+    struct tess_range rows = {tess_max_int(place.row, first_row), place.row + place.n_rows};
+    struct window window = {tess_range_clamp(rows, map.rows.end), map.cols};
+    if (is_window_empty(window))
+        return;
+    struct tess_step step = {.kind = TESS_STEP_INPUT, .out = sub_place(place, window)};
+    emit(walker, &step);
+}
+
+/* Stored maps whose life begins here get their rows of zeros, the network's input its values. */
 static void start_stored(struct walker *walker, int tick)
 {
     for (int i = 0; i < walker->layout->n_storages; i++) {
         const struct tess_storage *storage = &walker->layout->storages[i];
-        if (storage->group < 0 && storage->first_tick == tick)
-            emit_padding(walker, whole_storage(walker, i), INT32_MIN);
+        if (storage->group >= 0 || storage->first_tick != tick)
+            continue;
+        struct tess_place place = whole_storage(walker, i);
+        if (storage->tensor == TESS_GRAPH_INPUT)
+            emit_input(walker, place, INT32_MIN);
+        emit_padding(walker, place, INT32_MIN);
     }
 }
 
@@ -201,7 +217,10 @@ static void roll(struct walker *walker)
                 storage->offset + 4 * (now.begin - before.begin) * place.row_stride;
             emit(walker, &step);
         }
-        emit_padding(walker, place, band == 0 ? INT32_MIN : before.end);
+        int first_new = band == 0 ? INT32_MIN : before.end;
+        if (storage->tensor == TESS_GRAPH_INPUT)
+            emit_input(walker, place, first_new);
+        emit_padding(walker, place, first_new);
     }
 }
 
@@ -357,11 +376,6 @@ static struct tess_place stored_map(const struct tess_layout *layout, int tensor
     struct walker walker = {.layout = layout};
     assert(layout->stored[tensor].storage >= 0);
     return place_in(&walker, layout->stored[tensor], tensor, map_of(&walker, tensor));
-}
-
-struct tess_place tess_walk_input(const struct tess_layout *layout)
-{
-    return stored_map(layout, TESS_GRAPH_INPUT);
 }
 
 struct tess_place tess_walk_output(const struct tess_layout *layout, int tensor)

@@ -29,6 +29,8 @@ struct tess_place {
 };
 
 enum tess_step_kind {
+    TESS_STEP_INPUT, /* out := the next rows of the network's input, whole rows inside the map;
+                        rows come in order, each once */
     TESS_STEP_FILL, /* out := 0; every pixel of out lies outside the map */
     TESS_STEP_COPY, /* out := in[0], which is no smaller; the two may overlap (rows from the
                        last to the first) */
@@ -52,9 +54,6 @@ typedef enum tess_status tess_step_visitor(void *context, const struct tess_step
 
 enum tess_status tess_walk(const struct tess_layout *layout, tess_step_visitor *visit,
                            void *context, struct tess_error *error);
-
-/* Where the network's input has to be written before a walk: its map without padding. */
-struct tess_place tess_walk_input(const struct tess_layout *layout);
 
 /* Where a network output lies after a walk. `tensor` must be a stored one. */
 struct tess_place tess_walk_output(const struct tess_layout *layout, int tensor);

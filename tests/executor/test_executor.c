@@ -76,16 +76,20 @@ static void collected_destroy(struct collected *collected)
     free(collected);
 }
 
-static void fill_input(struct tess_executor *executor)
+/* Values that depend on nothing but the pixel. */
+static enum tess_status read_rows(void *context, const struct tess_plane *rows,
+                                  struct tess_error *error)
 {
-    struct tess_plane plane = tess_executor_input(executor);
-    struct tess_rng rng;
-    tess_rng_init(&rng, 77);
-    for (int y = 0; y < plane.n_rows; y++)
-        for (int x = 0; x < plane.n_cols; x++)
-            for (int c = 0; c < plane.channels; c++)
-                plane.data[(size_t)y * plane.row_stride + (size_t)x * plane.pixel_stride +
+    (void)context, (void)error;
+    for (int y = 0; y < rows->n_rows; y++) {
+        struct tess_rng rng;
+        tess_rng_init(&rng, (uint64_t)(rows->row + y));
+        for (int x = 0; x < rows->n_cols; x++)
+            for (int c = 0; c < rows->channels; c++)
+                rows->data[(size_t)y * rows->row_stride + (size_t)x * rows->pixel_stride +
                            (size_t)c] = tess_rng_float(&rng) - 0.5f;
+    }
+    return TESS_OK;
 }
 
 static struct collected *run_plan(const struct tess_kernel_family *family,
@@ -97,6 +101,7 @@ static struct collected *run_plan(const struct tess_kernel_family *family,
     struct tess_executor *executor = NULL;
     struct collected *collected = collected_create(graph);
     struct tess_observer observer = {collect, collected};
+    struct tess_row_source input = {read_rows, NULL};
     struct tess_executor_options options = {
         .family = family, .filters = {made_up_filters, graph}, .n_threads = n_threads};
     tess_error_init(&error);
@@ -105,8 +110,7 @@ static struct collected *run_plan(const struct tess_kernel_family *family,
     if (status != TESS_OK)
         fail_msg("create: %s", error.message);
     for (int pass = 0; pass < 2; pass++) { /* the second run finds what the first left */
-        fill_input(executor);
-        status = tess_executor_run(executor, &observer, NULL, &error);
+        status = tess_executor_run(executor, &input, &observer, NULL, &error);
         if (status != TESS_OK)
             fail_msg("run: %s", error.message);
     }

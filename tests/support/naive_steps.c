@@ -290,6 +290,27 @@ static void set_place(struct tess_naive_run *run, const struct tess_step *step,
                 *cell_at(run, step, cell_of(out, y, x) + c) = value;
 }
 
+/* The source of the input gives whole rows inside the map, forward only. */
+static void take_input(struct tess_naive_run *run, const struct tess_step *step)
+{
+    const struct tess_tensor *input = &run->layout->graph->tensors[TESS_GRAPH_INPUT];
+    const struct tess_place *out = &step->out;
+    bool is_sane = out->tensor == TESS_GRAPH_INPUT && out->channels == input->c &&
+                   out->col == 0 && out->n_cols == input->w && out->n_rows >= 0 &&
+                   out->row >= run->n_input_rows && out->row + out->n_rows <= input->h;
+    if (!is_sane) {
+        break_run(run, step);
+        return;
+    }
+    const uint32_t *pixel = run->net->pixels[TESS_GRAPH_INPUT] +
+                            (size_t)out->row * (size_t)input->w * (size_t)input->c;
+    for (int y = out->row; y < out->row + out->n_rows; y++)
+        for (int x = 0; x < out->n_cols; x++)
+            for (int c = 0; c < out->channels; c++)
+                *cell_at(run, step, cell_of(out, y, x) + c) = *pixel++;
+    run->n_input_rows = out->row + out->n_rows;
+}
+
 static void run_op(struct tess_naive_run *run, const struct tess_step *step)
 {
     const struct tess_graph *graph = run->layout->graph;
@@ -364,12 +385,7 @@ struct tess_naive_run *tess_naive_run_create(const struct tess_layout *layout,
     run->arena = must_alloc(sizeof *run->arena * (size_t)run->n_cells);
     for (int64_t i = 0; i < run->n_cells; i++)
         run->arena[i] = POISON;
-    struct tess_step none = {.out = tess_walk_input(layout)};
-    const uint32_t *pixel = net->pixels[TESS_GRAPH_INPUT];
-    for (int y = 0; y < none.out.n_rows; y++)
-        for (int x = 0; x < none.out.n_cols; x++)
-            for (int c = 0; c < none.out.channels; c++)
-                *cell_at(run, &none, cell_of(&none.out, y, x) + c) = *pixel++;
+    run->net = net;
     return run;
 }
 
@@ -393,6 +409,7 @@ enum tess_status tess_naive_run_step(void *context, const struct tess_step *step
         return TESS_OK;
     }
     switch (step->kind) {
+    case TESS_STEP_INPUT: take_input(run, step); break;
     case TESS_STEP_FILL: set_place(run, step, ZERO); break;
     case TESS_STEP_COPY: copy_rows(run, step); break;
     case TESS_STEP_MOVE: move_rows(run, step); break;

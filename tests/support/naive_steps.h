@@ -25,6 +25,8 @@ void tess_naive_net_destroy(struct tess_naive_net *net); /* accepts NULL */
 
 struct tess_naive_run {
     const struct tess_layout *layout; /* borrowed */
+    const struct tess_naive_net *net; /* borrowed: where the input's rows come from */
+    int n_input_rows;                 /* up to which they were taken */
     uint32_t *arena;
     int64_t n_cells; /* floats of the arena */
     bool is_broken; /* a step read poison, a pixel outside its place, or outside the arena
@@ -33,7 +35,7 @@ struct tess_naive_run {
     struct tess_step first_broken; /* the step that set is_broken */
 };
 
-/* Poisons an arena and writes the network's input. */
+/* Poisons an arena. `net` must outlive the run. */
 struct tess_naive_run *tess_naive_run_create(const struct tess_layout *layout,
                                              const struct tess_naive_net *net);
 void tess_naive_run_destroy(struct tess_naive_run *run); /* accepts NULL */
