@@ -61,7 +61,8 @@ static const struct option OPTIONS[] = {
      IN(RUN) | IN(PLAN) | IN(VERIFY) | IN(BENCH) | IN(DOCTOR), AT(n_threads),
      "worker threads, 0 for one per processor this process may use"},
     {"--profile", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN) | IN(PLAN), AT(profile),
-     "device profile measured by bench --profile"},
+     "device profile measured by bench --profile; by default "
+     "~/.config/tessera/profile.yaml, if there is one"},
     {"--profile", KIND_FLAG, NULL, NULL, 0, 0, IN(BENCH), AT(is_profiling),
      "measure this device and write its profile"},
     {"--names", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN), AT(names),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arith.h"
 #include "base/file.h"
@@ -98,6 +99,7 @@ enum { MAX_ARGUMENTS = 40 };
 struct command {
     char *argv[MAX_ARGUMENTS];
     char numbers[8][32];
+    char profile[1024];
     int n, n_numbers;
 };
 
@@ -122,6 +124,19 @@ static void add_number(struct command *command, const char *name, int64_t value)
     add_pair(command, name, text);
 }
 
+/* The profile of this device where `bench --profile` was told to put it for good:
+ * tessera/profile.yaml in the user's configuration folder. NULL if there is none. */
+static const char *usual_profile(char *path, size_t size)
+{
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    int n = -1;
+    if (config && config[0])
+        n = snprintf(path, size, "%s/tessera/profile.yaml", config);
+    else if (home && home[0])
+        n = snprintf(path, size, "%s/.config/tessera/profile.yaml", home);
+    return n > 0 && (size_t)n < size && access(path, R_OK) == 0 ? path : NULL;
+}
+
 static void build_command(const struct tess_session *session, const char *planner,
                           int64_t input_bytes, struct command *command)
 {
@@ -136,7 +151,9 @@ static void build_command(const struct tess_session *session, const char *planne
     add_number(command, "--input-bytes", input_bytes);
     add_pair(command, "--search", args->search);
     add_pair(command, "--halo", args->halo);
-    add_pair(command, "--profile", args->profile);
+    add_pair(command, "--profile",
+             args->profile ? args->profile
+                           : usual_profile(command->profile, sizeof command->profile));
     if (args->forbids_columns)
         add(command, "--no-columns");
     if (args->forbids_copies)
