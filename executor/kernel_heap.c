@@ -6,13 +6,9 @@
 #include <sys/mman.h>
 
 #include "base/arith.h"
+#include "plan/facts.h"
 
-enum {
-    PEN_ALIGN = 64,
-    /* Blocks of this size are mapped: below it the rounding to pages would cost more than
-     * what the C library's heap may keep after a free. */
-    MAP_FROM_BYTES = 64 * 1024
-};
+enum { PEN_ALIGN = TESS_FACTS_BLOCK_ALIGN };
 
 void tess_kernel_heap_start(struct tess_kernel_heap *heap, int64_t cap_bytes)
 {
@@ -40,7 +36,7 @@ bool tess_kernel_heap_count(struct tess_kernel_heap *heap, int64_t bytes)
 
 static void *map_block(int64_t bytes)
 {
-    if (bytes < MAP_FROM_BYTES)
+    if (bytes < TESS_FACTS_MAP_FROM_BYTES)
         return aligned_alloc(PEN_ALIGN, (size_t)bytes);
     void *data = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -49,7 +45,7 @@ static void *map_block(int64_t bytes)
 
 static void unmap_block(void *data, int64_t bytes)
 {
-    if (bytes < MAP_FROM_BYTES)
+    if (bytes < TESS_FACTS_MAP_FROM_BYTES)
         free(data);
     else
         munmap(data, (size_t)bytes);

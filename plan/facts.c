@@ -256,10 +256,11 @@ static int64_t piece_bytes(int64_t bytes)
     return TESS_FACTS_BLOCK_ALIGN + tess_round_up(bytes, TESS_FACTS_BLOCK_ALIGN);
 }
 
-int64_t tess_facts_workspace_bytes_of(const struct tess_kernel_facts *facts,
-                                      const struct tess_graph *graph, int op,
-                                      struct tess_filter_range filters,
-                                      struct tess_call_shape largest)
+/* What a kernel's block holds besides weights, before the block is rounded. */
+static int64_t bookkeeping_bytes(const struct tess_kernel_facts *facts,
+                                 const struct tess_graph *graph, int op,
+                                 struct tess_filter_range filters,
+                                 struct tess_call_shape largest)
 {
     int64_t bytes = facts->kernel_overhead_bytes;
     if (tess_facts_is_plain(facts, graph, op))
@@ -279,7 +280,20 @@ int64_t tess_facts_workspace_bytes_of(const struct tess_kernel_facts *facts,
                                                        facts->depthwise_block));
         bytes += piece_bytes(n_channels * float_bytes + facts->tail_bytes);
     }
-    return tess_round_up(bytes, TESS_FACTS_BLOCK_ALIGN); /* one block */
+    return bytes;
+}
+
+int64_t tess_facts_workspace_bytes_of(const struct tess_kernel_facts *facts,
+                                      const struct tess_graph *graph, int op,
+                                      struct tess_filter_range filters,
+                                      struct tess_call_shape largest)
+{
+    int64_t weights_bytes = tess_facts_weights_bytes_of(facts, graph, op, filters);
+    int64_t block_bytes =
+        weights_bytes + bookkeeping_bytes(facts, graph, op, filters, largest);
+    int64_t align = block_bytes < TESS_FACTS_MAP_FROM_BYTES ? TESS_FACTS_BLOCK_ALIGN
+                                                            : TESS_FACTS_PAGE_BYTES;
+    return tess_round_up(block_bytes, align) - weights_bytes;
 }
 
 int64_t tess_facts_workspace_bytes(const struct tess_kernel_facts *facts,

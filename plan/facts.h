@@ -124,7 +124,11 @@ int64_t tess_facts_scratch_bytes_of(const struct tess_kernel_facts *facts,
 enum {
     TESS_PLAIN_FILTER_BLOCK =
         16,                     /* filters that the plain convolution computes at once */
-    TESS_FACTS_BLOCK_ALIGN = 64 /* the pieces of a kernel's block start at multiples */
+    TESS_FACTS_BLOCK_ALIGN = 64, /* the pieces of a kernel's block start at multiples */
+    /* Blocks of this size and more are mapped, in whole pages: below it the rounding would
+     * cost more than what the C library's heap may keep after a free. */
+    TESS_FACTS_MAP_FROM_BYTES = 64 * 1024,
+    TESS_FACTS_PAGE_BYTES = 4096
 };
 
 /* Is `op` done by the plain loops that all families share, rather than by the family's
