@@ -177,7 +177,7 @@ static int halo_in_output_lines(struct tess_tiles *tiles, enum tess_axis axis,
     }
     if (useful <= 0 || work <= useful)
         return 0;
-    return (int)((work - useful) / useful / 2);
+    return (int)(work / (2 * useful)); /* (work - useful) / (2 useful), rounded */
 }
 
 /* Keeps of every range only what lies beyond the same op's range in the tile before. */
@@ -198,8 +198,8 @@ static void keep_new_part(struct tess_tiles *tiles, struct tess_tile_axis *axis,
 }
 
 /* How far op `at` can come when its inputs from the group are complete up to `ends`. */
-static int reach(const struct tess_tiles *tiles, const int *position, const int *ends, int at,
-                 int limit)
+static int reach(const struct tess_tiles *tiles, const int *position, const int *ends,
+                 int at, int limit)
 {
     const struct tess_graph *graph = tiles->graph;
     const struct tess_op *op = &graph->ops[tiles->ops[at]];
@@ -281,7 +281,7 @@ static void cut_axis(struct tess_tiles *tiles, enum tess_axis which, const int *
         bonus = halo_in_output_lines(tiles, which, position, axis->computes);
     /* Interior parts pay two halos and the outer parts one: giving each outer part one
      * halo more of the output makes all parts cost the same. */
-    tess_split_extent(reference, n_tiles, bonus * (n_tiles - 2) / n_tiles, edges);
+    tess_split_extent(reference, n_tiles, bonus, edges);
     memset(ends, 0, sizeof *ends * (size_t)tiles->n_ops);
     for (int tile = 0; tile < n_tiles; tile++) {
         struct tess_range *computes = range_at(axis->computes, tiles, tile, 0);
@@ -313,8 +313,7 @@ int tess_tiles_max_rows(const struct tess_graph *graph, const int *ops, int n_op
 {
     int max_rows = graph->tensors[graph->ops[ops[n_ops - 1]].output].h;
     for (int at = 0; at < n_ops && halo == TESS_HALO_REUSE; at++)
-        max_rows =
-            tess_max_int(max_rows, graph->tensors[graph->ops[ops[at]].output].h);
+        max_rows = tess_max_int(max_rows, graph->tensors[graph->ops[ops[at]].output].h);
     return max_rows;
 }
 
@@ -336,7 +335,8 @@ static enum tess_status check_grid(const struct tess_graph *graph, const int *op
         tess_error_set(error, TESS_E_CONFIG,
                        "grid %dx%d is finer than the %dx%d map that layer %d puts out",
                        tiling.n_rows, tiling.n_cols, out->h, out->w, last->layer);
-        tess_error_hint(error, "use at most %dx%d tiles for this group", max_rows, out->w);
+        tess_error_hint(error, "use at most %dx%d tiles for this group", max_rows,
+                        out->w);
         return TESS_E_CONFIG;
     }
     if (!tess_tiles_can_cut(graph, ops, n_ops, &blocker)) {
