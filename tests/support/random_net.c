@@ -409,7 +409,9 @@ static void pick_tiling(const struct tess_random_plan *options,
     if (!tess_tiles_can_cut(graph, ops, n_ops, NULL) ||
         !chance(rng, options->tiled_percent))
         return;
-    int most_rows = chance(rng, 20) ? last->h : tess_min_int(last->h, options->max_tiles);
+    int most_rows = tess_tiles_max_rows(graph, ops, n_ops, group->tiling.halo);
+    if (!chance(rng, 20))
+        most_rows = tess_min_int(most_rows, options->max_tiles);
     group->tiling.n_rows = tess_rng_int(rng, 1, most_rows);
     if (options->has_columns && chance(rng, 60))
         group->tiling.n_cols =
