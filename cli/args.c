@@ -51,6 +51,8 @@ static const struct option OPTIONS[] = {
      AT(forbids_columns), "planner: no grids with more than one column"},
     {"--no-copies", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH),
      AT(forbids_copies), "planner: concats are always views"},
+    {"--no-reorder", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH),
+     AT(forbids_reorder), "planner: layers run in the order of the cfg"},
     {"--layers", KIND_LAYERS, "A..B", NULL, 0, 0,
      IN(RUN) | IN(PLAN) | IN(VERIFY) | IN(BENCH) | IN(INFO), AT(first_layer),
      "only these layers, numbered as darknet does, negative from the end"},

@@ -40,7 +40,7 @@ struct tess_args {
     int64_t memory_bytes, seed, n_threads, n_repeats, input_bytes;
     double threshold, overlap;
     bool is_untiled, is_quiet, has_help, reads_facts, has_budget;
-    bool forbids_copies, forbids_columns;
+    bool forbids_copies, forbids_columns, forbids_reorder;
     int64_t first_layer, last_layer; /* --layers A..B, negative from the end; -1,-1 none */
     bool has_layers;
     int n_dumps;

@@ -158,6 +158,8 @@ static void build_command(const struct tess_session *session, const char *planne
         add(command, "--no-columns");
     if (args->forbids_copies)
         add(command, "--no-copies");
+    if (args->forbids_reorder)
+        add(command, "--no-reorder");
     add(command, "--quiet");
     if (args->has_layers) {
         char *text = command->numbers[command->n_numbers++];

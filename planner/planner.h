@@ -23,6 +23,7 @@ struct tess_planner_options {
     bool allows_recompute;  /* fused tiles that recompute their halos */
     bool allows_columns;    /* grids with more than one column */
     bool allows_copies;     /* concats that copy where views would hold more memory */
+    bool allows_reorder;    /* other orders than the cfg's */
 };
 
 /* All techniques on, search "dp", no budget, default profile; facts zeroed. */

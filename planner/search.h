@@ -17,11 +17,18 @@ struct tess_search_sink {
     void *context;
 };
 
+/* What to plan: groups are runs of positions in `order`. */
+struct tess_search_problem {
+    const struct tess_graph *graph;
+    const struct tess_planner_options *options;
+    const int *order; /* [n_ops] schedule position -> op id */
+};
+
 struct tess_search {
     const char *name;
     const char *description; /* one line for --help */
-    enum tess_status (*run)(const struct tess_graph *graph,
-                            const struct tess_planner_options *options,
+    bool tries_orders;       /* else only the graph's own order is asked for */
+    enum tess_status (*run)(const struct tess_search_problem *problem,
                             const struct tess_search_sink *sink, int *n_evaluated_out,
                             struct tess_error *error);
 };

@@ -16,7 +16,7 @@
  * Worked example: two ops, A 10 MB in 1 ms, B 4 MB in 1 ms, both together tiled 3 MB in 3 ms.
  *   front[1] = {(10, 1)}; front[2] = {(10, 2), (3, 3)}.
  *
- * Not done: other orders than the graph's own.
+ * Not done: orders; the caller runs the search once for each it wants tried.
  */
 #include "planner/search.h"
 
@@ -154,7 +154,7 @@ static enum tess_status fill_fronts(struct tess_segmenter *segmenter, struct fro
         return tess_error_nomem(error);
     for (int last = 0; last < graph->n_ops; last++) {
         for (int first = last; first >= 0 && last - first < longest; first--) {
-            if (first < last && !tess_segment_can_tile(graph, first, last))
+            if (first < last && !tess_segment_can_tile(segmenter, first, last))
                 break;
             enum tess_status status = extend_segment(segmenter, fronts, first, last, error);
             if (status != TESS_OK)
@@ -201,14 +201,14 @@ static enum tess_status propose(const struct front *fronts, int n_ops,
     return status;
 }
 
-static enum tess_status run(const struct tess_graph *graph,
-                            const struct tess_planner_options *options,
+static enum tess_status run(const struct tess_search_problem *problem,
                             const struct tess_search_sink *sink, int *n_evaluated_out,
                             struct tess_error *error)
 {
+    const struct tess_graph *graph = problem->graph;
     struct tess_segmenter segmenter;
     struct front *fronts = NULL;
-    enum tess_status status = tess_segmenter_init(&segmenter, graph, options, error);
+    enum tess_status status = tess_segmenter_init(&segmenter, problem, error);
     if (status != TESS_OK)
         return status;
     fronts = calloc((size_t)graph->n_ops + 1, sizeof *fronts);
@@ -231,5 +231,6 @@ out:
 const struct tess_search tess_search_dp = {
     .name = "dp",
     .description = "any cuts and tilings, dynamic programming over Pareto fronts (default)",
+    .tries_orders = true,
     .run = run,
 };

@@ -17,7 +17,7 @@
  * Cost: exponential at worst; some seconds for networks of 30 ops. Memory: proportional to
  * segments * tilings.
  *
- * Not done: long networks (use dp); ordering (the graph's own order is kept).
+ * Not done: long networks (use dp); orders other than the graph's own.
  *
  * Reference: GLPK 5.0 reference manual, chapter 5 (glp_intopt).
  */
@@ -86,7 +86,7 @@ static enum tess_status add_columns(struct programme *programme,
     const struct tess_graph *graph = programme->graph;
     for (int first = 0; first < graph->n_ops; first++) {
         for (int last = first; last < graph->n_ops && last - first < MAX_SEGMENT_OPS; last++) {
-            if (first < last && !tess_segment_can_tile(graph, first, last))
+            if (first < last && !tess_segment_can_tile(segmenter, first, last))
                 break;
             enum tess_status status = add_segment(programme, segmenter, first, last, error);
             if (status != TESS_OK)
@@ -249,15 +249,16 @@ static enum tess_status propose(const struct programme *programme, int64_t avail
     return status;
 }
 
-static enum tess_status run(const struct tess_graph *graph,
-                            const struct tess_planner_options *options,
+static enum tess_status run(const struct tess_search_problem *problem,
                             const struct tess_search_sink *sink, int *n_evaluated_out,
                             struct tess_error *error)
 {
+    const struct tess_graph *graph = problem->graph;
+    const struct tess_planner_options *options = problem->options;
     struct tess_segmenter segmenter;
     struct programme programme = {.graph = graph};
     int64_t available = 0;
-    enum tess_status status = tess_segmenter_init(&segmenter, graph, options, error);
+    enum tess_status status = tess_segmenter_init(&segmenter, problem, error);
     if (status != TESS_OK)
         return status;
     glp_term_out(GLP_OFF);

@@ -3,13 +3,11 @@
  */
 #include "planner/search.h"
 
-static enum tess_status run(const struct tess_graph *graph,
-                            const struct tess_planner_options *options,
+static enum tess_status run(const struct tess_search_problem *problem,
                             const struct tess_search_sink *sink, int *n_evaluated_out,
                             struct tess_error *error)
 {
-    (void)graph;
-    (void)options;
+    (void)problem;
     (void)sink;
     *n_evaluated_out = 0;
     tess_error_set(error, TESS_E_USAGE, "this planner was built without GLPK");

@@ -80,12 +80,11 @@ static enum tess_status propose(const struct tess_graph *graph,
     return sink->propose(sink->context, groups, n_groups, is_enough_out, error);
 }
 
-static enum tess_status run(const struct tess_graph *graph,
-                            const struct tess_planner_options *options,
+static enum tess_status run(const struct tess_search_problem *problem,
                             const struct tess_search_sink *sink, int *n_evaluated_out,
                             struct tess_error *error)
 {
-    (void)options;
+    const struct tess_graph *graph = problem->graph;
     enum tess_status status = TESS_OK;
     bool is_enough = false;
     int end = tiled_end(graph);

@@ -4,12 +4,11 @@
 
 #include <stdlib.h>
 
-static enum tess_status run(const struct tess_graph *graph,
-                            const struct tess_planner_options *options,
+static enum tess_status run(const struct tess_search_problem *problem,
                             const struct tess_search_sink *sink, int *n_evaluated_out,
                             struct tess_error *error)
 {
-    (void)options;
+    const struct tess_graph *graph = problem->graph;
     bool is_enough = false;
     struct tess_group *groups = calloc((size_t)graph->n_ops, sizeof *groups);
     if (!groups)

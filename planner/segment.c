@@ -9,22 +9,33 @@
 #include "planner/cost.h"
 
 enum tess_status tess_segmenter_init(struct tess_segmenter *segmenter,
-                                     const struct tess_graph *graph,
-                                     const struct tess_planner_options *options,
+                                     const struct tess_search_problem *problem,
                                      struct tess_error *error)
 {
+    const struct tess_graph *graph = problem->graph;
     memset(segmenter, 0, sizeof *segmenter);
     segmenter->graph = graph;
-    segmenter->options = options;
-    enum tess_status status = tess_plan_create(graph, &segmenter->plan, error);
-    if (status == TESS_OK)
-        segmenter->plan->facts = options->facts;
-    return status;
+    segmenter->options = problem->options;
+    segmenter->position = calloc((size_t)graph->n_ops, sizeof *segmenter->position);
+    enum tess_status status = segmenter->position
+                                  ? tess_plan_create(graph, &segmenter->plan, error)
+                                  : tess_error_nomem(error);
+    if (status != TESS_OK) {
+        tess_segmenter_release(segmenter);
+        return status;
+    }
+    segmenter->plan->facts = problem->options->facts;
+    for (int at = 0; at < graph->n_ops; at++) {
+        segmenter->plan->order[at] = problem->order[at];
+        segmenter->position[problem->order[at]] = at;
+    }
+    return TESS_OK;
 }
 
 void tess_segmenter_release(struct tess_segmenter *segmenter)
 {
     tess_plan_destroy(segmenter->plan);
+    free(segmenter->position);
     memset(segmenter, 0, sizeof *segmenter);
 }
 
@@ -46,17 +57,21 @@ static int arrange(struct tess_segmenter *segmenter, int first, int last,
 }
 
 /* Tensors made before the segment and read only after it. */
-static int64_t surviving_bytes(const struct tess_graph *graph, int first, int last)
+static int64_t surviving_bytes(const struct tess_segmenter *segmenter, int first, int last)
 {
+    const struct tess_graph *graph = segmenter->graph;
     int64_t bytes = 0;
     for (int i = 0; i < graph->n_tensors; i++) {
         const struct tess_tensor *tensor = &graph->tensors[i];
         bool is_read_here = false, is_read_later = tensor->is_output;
         for (int c = 0; c < tensor->n_consumers; c++) {
-            is_read_here |= tensor->consumers[c] >= first && tensor->consumers[c] <= last;
-            is_read_later |= tensor->consumers[c] > last;
+            int reader = segmenter->position[tensor->consumers[c]];
+            is_read_here |= reader >= first && reader <= last;
+            is_read_later |= reader > last;
         }
-        if (tensor->producer < first && is_read_later && !is_read_here)
+        bool is_older =
+            tensor->producer < 0 || segmenter->position[tensor->producer] < first;
+        if (is_older && is_read_later && !is_read_here)
             bytes += tess_tensor_bytes(tensor);
     }
     return bytes;
@@ -76,20 +91,27 @@ enum tess_status tess_segment_evaluate(struct tess_segmenter *segmenter, int fir
     if (status != TESS_OK)
         return status;
     segmenter->n_evaluated++;
-    cost_out->peak_bytes = layout->live_bytes + surviving_bytes(graph, first, last);
+    cost_out->peak_bytes = layout->live_bytes + surviving_bytes(segmenter, first, last);
     cost_out->workspace_bytes = 0;
-    for (int op = first; op <= last; op++)
+    for (int at = first; at <= last; at++) {
+        int op = segmenter->plan->order[at];
         cost_out->workspace_bytes += tess_facts_workspace_bytes(
             &segmenter->plan->facts, graph, op, layout->ops[op].largest);
+    }
     cost_out->time_us = tess_cost_group_us(layout, group, &segmenter->options->profile);
     tess_layout_destroy(layout);
     return TESS_OK;
 }
 
-bool tess_segment_can_tile(const struct tess_graph *graph, int first, int last)
+static const struct tess_op *op_at(const struct tess_segmenter *segmenter, int at)
 {
-    for (int op = first; op <= last; op++)
-        if (tess_op_reads_whole(&graph->ops[op]))
+    return &segmenter->graph->ops[segmenter->plan->order[at]];
+}
+
+bool tess_segment_can_tile(const struct tess_segmenter *segmenter, int first, int last)
+{
+    for (int at = first; at <= last; at++)
+        if (tess_op_reads_whole(op_at(segmenter, at)))
             return false;
     return true;
 }
@@ -105,14 +127,6 @@ static int add_tiling(struct tess_tiling *tilings, int n_tilings, struct tess_ti
     return n_tilings + 1;
 }
 
-static int tallest(const struct tess_graph *graph, int first, int last)
-{
-    int n_rows = 0;
-    for (int op = first; op <= last; op++)
-        n_rows = tess_max_int(n_rows, graph->tensors[graph->ops[op].output].h);
-    return n_rows;
-}
-
 int tess_segment_tilings(const struct tess_segmenter *segmenter, int first, int last,
                          struct tess_tiling tilings_out[TESS_SEGMENT_MAX_TILINGS])
 {
@@ -122,13 +136,14 @@ int tess_segment_tilings(const struct tess_segmenter *segmenter, int first, int 
     static const int grid_sides[] = {2, 3, 4, 5, 6, 8};
     const struct tess_planner_options *options = segmenter->options;
     const struct tess_graph *graph = segmenter->graph;
-    const struct tess_tensor *out = &graph->tensors[graph->ops[last].output];
+    const struct tess_tensor *out = &graph->tensors[op_at(segmenter, last)->output];
     int n = 0;
     if (first == last)
         n = add_tiling(tilings_out, n, (struct tess_tiling){1, 1, TESS_HALO_RECOMPUTE});
-    if (!tess_segment_can_tile(graph, first, last))
+    if (!tess_segment_can_tile(segmenter, first, last))
         return n;
-    int n_max_rows = tallest(graph, first, last);
+    int n_max_rows = tess_tiles_max_rows(graph, segmenter->plan->order + first,
+                                         last - first + 1, TESS_HALO_REUSE);
     for (size_t i = 0; options->allows_reuse && i < sizeof band_rows / sizeof *band_rows; i++) {
         int n_bands = (int)tess_div_up(n_max_rows, band_rows[i]);
         if (n_bands > 1)

@@ -6,7 +6,7 @@
 #define TESS_PLANNER_SEGMENT_H
 
 #include "base/error.h"
-#include "planner/planner.h"
+#include "planner/search.h"
 
 struct tess_segment_cost {
     int64_t peak_bytes;      /* activations alive at the worst tick, those included that merely
@@ -15,32 +15,32 @@ struct tess_segment_cost {
     double time_us;
 };
 
-/* Evaluates candidate groups of one graph in natural order. */
+/* Evaluates candidate groups of one graph in one order. */
 struct tess_segmenter {
     const struct tess_graph *graph;             /* borrowed */
     const struct tess_planner_options *options; /* borrowed */
     struct tess_plan *plan;                     /* scratch */
+    int *position;                              /* [n_ops] op id -> schedule position */
     int n_evaluated;
 };
 
 enum tess_status tess_segmenter_init(struct tess_segmenter *segmenter,
-                                     const struct tess_graph *graph,
-                                     const struct tess_planner_options *options,
+                                     const struct tess_search_problem *problem,
                                      struct tess_error *error);
 void tess_segmenter_release(struct tess_segmenter *segmenter); /* accepts zeroed memory */
 
-/* Ops [first, last] as one group with `tiling`, everything else whole. */
+/* Positions [first, last] as one group with `tiling`, everything else whole. */
 enum tess_status tess_segment_evaluate(struct tess_segmenter *segmenter, int first, int last,
                                        struct tess_tiling tiling,
                                        struct tess_segment_cost *cost_out,
                                        struct tess_error *error);
 
-/* Can ops [first, last] sit in one tiled group? */
-bool tess_segment_can_tile(const struct tess_graph *graph, int first, int last);
+/* Can positions [first, last] sit in one tiled group? */
+bool tess_segment_can_tile(const struct tess_segmenter *segmenter, int first, int last);
 
 enum { TESS_SEGMENT_MAX_TILINGS = 64 };
 
-/* The tilings worth trying for ops [first, last], the untiled one first when it is a single op
+/* The tilings worth trying for positions [first, last], the untiled one first when it is a single op
  * and the only one when that op cannot be tiled. Returns how many. */
 int tess_segment_tilings(const struct tess_segmenter *segmenter, int first, int last,
                          struct tess_tiling tilings_out[TESS_SEGMENT_MAX_TILINGS]);

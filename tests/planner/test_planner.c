@@ -146,7 +146,7 @@ static void test_switches_forbid_what_they_name(void **state)
 {
     (void)state;
     struct tess_graph *graph = detector();
-    for (int bits = 0; bits < 16; bits++) {
+    for (int bits = 0; bits < 32; bits++) {
         struct tess_planner_options options;
         struct tess_planner_report report;
         struct tess_plan *plan = NULL;
@@ -155,6 +155,7 @@ static void test_switches_forbid_what_they_name(void **state)
         options.allows_recompute = bits & 2;
         options.allows_columns = bits & 4;
         options.allows_copies = bits & 8;
+        options.allows_reorder = bits & 16;
         options.budget_bytes = 1;
         tess_planner_plan(graph, &options, &plan, &report, NULL);
         options.budget_bytes = report.smallest_bytes;
@@ -169,7 +170,8 @@ static void test_switches_forbid_what_they_name(void **state)
                 assert_true(options.allows_recompute);
         }
         for (int op = 0; op < graph->n_ops; op++)
-            assert_true(options.allows_copies || !plan->copies[op]);
+            assert_true((options.allows_copies || !plan->copies[op]) &&
+                        (options.allows_reorder || plan->order[op] == op));
         tess_plan_destroy(plan);
     }
     tess_graph_destroy(graph);
