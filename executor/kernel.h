@@ -43,10 +43,18 @@ struct tess_plane {
  * The planes may not overlap, except that add, softmax and the heads work in place: out
  * may be in[0], the same plane exactly. A kernel made for some filters only
  * (tess_kernel_options) has as many output channels, and out.data is the first of them.
+ *
+ * Families that use packed weights (tess_kernel_family) also compute a part of the
+ * filters: those of `n_blocks` blocks of model/packed.h from the op's block `first_block`
+ * on; the other channels of out are left alone. `packed` holds these blocks, one after
+ * the other and aligned to 64 bytes; NULL stands for the weights that the kernel was made
+ * with. Other families ignore these three.
  */
 struct tess_kernel_call {
     struct tess_plane in[2];
     struct tess_plane out;
+    const void *packed;
+    int first_block, n_blocks; /* both 0: all that the kernel computes */
 };
 
 struct pthreadpool; /* the worker threads, NULL for none */
@@ -70,6 +78,10 @@ struct tess_kernel_options {
     /* Conv, connected: the filters to compute, both 0 for all of them. In a grouped op
      * the range begins and ends at a group. */
     struct tess_filter_range filters;
+    /* Families that use packed weights: make the kernel without them. Its memory is then
+     * tess_facts_bare_bytes, `filters` and scratch may be NULL, and every call brings
+     * weights. */
+    bool without_weights;
     /* Where the kernel lives until it is destroyed: weights_bytes + workspace_bytes of
      * the facts, aligned to align_bytes, borrowed. NULL: on the family's own heap. */
     void *memory;
@@ -81,6 +93,7 @@ struct tess_kernel; /* belongs to its family */
 struct tess_kernel_family {
     const char *name;
     const char *description;
+    bool uses_packed; /* takes the weights of a call in the form of model/packed.h */
 
     /* Is the family usable on this machine and for this op? */
     bool (*has_kernel)(const struct tess_graph *graph, int op);
@@ -120,7 +133,11 @@ extern const struct tess_kernel_family tess_kernel_ref;
 /* XNNPACK: convolution and connected; the other ops are the plain ones of `ref`. */
 extern const struct tess_kernel_family tess_kernel_xnn;
 
-/* The family called `name` ("ref", "xnn"; "auto" is the fastest usable one), or NULL. */
+/* Our own convolutions, which read portable packed weights where they lie; the other ops
+ * are the plain ones of `ref`. */
+extern const struct tess_kernel_family tess_kernel_nat;
+
+/* The family called `name` ("ref", "xnn", "nat"; "auto" is the default one), or NULL. */
 const struct tess_kernel_family *tess_kernel_family_find(const char *name);
 
 #endif

@@ -3,8 +3,8 @@
 #include <string.h>
 
 /* Fastest first: "auto" takes the first. */
-static const struct tess_kernel_family *const families[] = {&tess_kernel_xnn,
-                                                            &tess_kernel_ref};
+static const struct tess_kernel_family *const families[] = {
+    &tess_kernel_xnn, &tess_kernel_nat, &tess_kernel_ref};
 
 const struct tess_kernel_family *tess_kernel_family_find(const char *name)
 {

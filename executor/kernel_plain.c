@@ -29,6 +29,8 @@ static int64_t block_bytes(const struct tess_kernel_request *request,
 {
     const struct tess_kernel_options *options = request->options;
     struct tess_call_shape largest = {options->max_out_rows, options->max_out_cols};
+    if (options->without_weights)
+        return tess_facts_bare_bytes(request->facts);
     int64_t bytes = tess_facts_weights_bytes_of(request->facts, request->graph,
                                                 request->op, filters) +
                     tess_facts_workspace_bytes_of(request->facts, request->graph,

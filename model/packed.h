@@ -31,6 +31,9 @@ int64_t tess_packed_block_bytes(const struct tess_graph *graph, int op);
 void tess_packed_block_filters(const struct tess_graph *graph, int op, int block,
                                int *begin_out, int *end_out);
 
+/* The block that computes output channel `filter`. */
+int tess_packed_block_of(const struct tess_graph *graph, int op, int filter);
+
 /* Packs the filters of one block. kernel: [n][kernel_h][kernel_w][C/groups] and bias: [n], n
  * being the filters of the block, as tess_weights_read gives them. packed_out:
  * tess_packed_block_bytes, aligned to 64. */

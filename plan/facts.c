@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/arith.h"
+#include "model/packed.h"
 
 static const int64_t float_bytes = (int64_t)sizeof(float);
 
@@ -23,6 +24,7 @@ void tess_facts_fields(struct tess_kernel_facts *facts,
         {"has_odd_pixel", &facts->has_odd_pixel},
         {"pack_tail_bytes", &facts->pack_tail_bytes},
         {"pointer_bytes", &facts->pointer_bytes},
+        {"has_packed_weights", &facts->has_packed_weights},
         {"slice_overhead_bytes", &facts->slice_overhead_bytes},
         {"kernel_overhead_bytes", &facts->kernel_overhead_bytes},
         {"base_bytes", &facts->base_bytes},
@@ -89,10 +91,19 @@ int tess_facts_pad_bottom(const struct tess_graph *graph, int op)
                    window->kernel_h, window->pad_top, graph->tensors[it->inputs[0]].h);
 }
 
+/* Does the family read the op's weights in the portable packed form? */
+static bool is_packed(const struct tess_kernel_facts *facts,
+                      const struct tess_graph *graph, int op)
+{
+    return facts->has_packed_weights != 0 && tess_op_has_weights(&graph->ops[op]);
+}
+
 bool tess_facts_is_plain(const struct tess_kernel_facts *facts,
                          const struct tess_graph *graph, int op)
 {
     const struct tess_op *it = &graph->ops[op];
+    if (is_packed(facts, graph, op))
+        return false;
     if (facts->pointer_bytes == 0 || !tess_op_has_weights(it))
         return true;
     /* The library derives the width of the output from that of the input. More unused
@@ -118,7 +129,7 @@ struct tess_kernel_caps tess_facts_caps(const struct tess_kernel_facts *facts,
                                         const struct tess_graph *graph, int op,
                                         struct tess_call_shape largest)
 {
-    if (tess_facts_is_plain(facts, graph, op))
+    if (tess_facts_is_plain(facts, graph, op) || is_packed(facts, graph, op))
         return (struct tess_kernel_caps){.can_pad_rows = true, .can_pad_cols = true};
     const struct tess_tensor *out = &graph->tensors[graph->ops[op].output];
     bool is_whole = largest.n_rows == out->h && largest.n_cols == out->w;
@@ -156,6 +167,12 @@ int tess_facts_slice_end(const struct tess_kernel_facts *facts,
     assert(filters.begin <= begin && begin < filters.end &&
            filters.end <= shape.n_filters);
     int end = filters.end;
+    if (is_packed(facts, graph, op)) {
+        int block_begin, block_end;
+        tess_packed_block_filters(graph, op, tess_packed_block_of(graph, op, begin),
+                                  &block_begin, &block_end);
+        return tess_min_int(block_end, end);
+    }
     if (shape.is_depthwise)
         return end;
     if (tess_facts_is_plain(facts, graph, op)) {
@@ -207,6 +224,13 @@ int64_t tess_facts_weights_bytes_of(const struct tess_kernel_facts *facts,
 {
     if (!tess_op_has_weights(&graph->ops[op]))
         return 0;
+    if (is_packed(facts, graph, op)) {
+        if (filters.begin == filters.end)
+            return 0;
+        int first = tess_packed_block_of(graph, op, filters.begin);
+        int last = tess_packed_block_of(graph, op, filters.end - 1);
+        return (last - first + 1) * tess_packed_block_bytes(graph, op);
+    }
     struct filter_shape shape = shape_of(graph, op);
     bool is_plain = tess_facts_is_plain(facts, graph, op);
     int64_t bytes = 0;
@@ -263,7 +287,7 @@ static int64_t bookkeeping_bytes(const struct tess_kernel_facts *facts,
                                  struct tess_call_shape largest)
 {
     int64_t bytes = facts->kernel_overhead_bytes;
-    if (tess_facts_is_plain(facts, graph, op))
+    if (tess_facts_is_plain(facts, graph, op) || is_packed(facts, graph, op))
         return bytes;
     struct filter_shape shape = shape_of(graph, op);
     for (int begin = filters.begin; begin < filters.end;
@@ -304,12 +328,21 @@ int64_t tess_facts_workspace_bytes(const struct tess_kernel_facts *facts,
                                          largest);
 }
 
+int64_t tess_facts_bare_bytes(const struct tess_kernel_facts *facts)
+{
+    assert(facts->has_packed_weights &&
+           facts->kernel_overhead_bytes < TESS_FACTS_MAP_FROM_BYTES);
+    return tess_round_up(facts->kernel_overhead_bytes, TESS_FACTS_BLOCK_ALIGN);
+}
+
 int64_t tess_facts_scratch_bytes_of(const struct tess_kernel_facts *facts,
                                     const struct tess_graph *graph, int op,
                                     struct tess_filter_range filters)
 {
     if (!tess_op_has_weights(&graph->ops[op]))
         return 0;
+    if (is_packed(facts, graph, op)) /* whole blocks, even for some of their filters */
+        return tess_packed_block_bytes(graph, op);
     struct filter_shape shape = shape_of(graph, op);
     int64_t n_most = 0;
     for (int begin = filters.begin, end; begin < filters.end; begin = end) {

@@ -35,6 +35,9 @@ struct tess_kernel_facts {
     int64_t pack_tail_bytes; /* bytes that follow each packed slice, its rounding */
     int64_t pointer_bytes;   /* bytes of pointer table per tap and output pixel; 0: the
                                 family needs no tables, every op is `plain` (see below) */
+    int64_t has_packed_weights; /* 1: reads weights in the form of model/packed.h, pads
+                                   by itself and takes any strides; of the fields above
+                                   only the first two matter */
     int64_t slice_overhead_bytes;  /* bookkeeping per packed slice */
     int64_t kernel_overhead_bytes; /* bookkeeping per kernel */
     int64_t base_bytes;   /* resident memory of a process that has started the family and
@@ -47,7 +50,7 @@ struct tess_fact_field {
     const char *name;
     int64_t *value; /* borrowed from the facts given */
 };
-enum { TESS_FACTS_N_FIELDS = 17 };
+enum { TESS_FACTS_N_FIELDS = 18 };
 void tess_facts_fields(struct tess_kernel_facts *facts,
                        struct tess_fact_field fields_out[TESS_FACTS_N_FIELDS]);
 
@@ -95,6 +98,9 @@ int64_t tess_facts_workspace_bytes(const struct tess_kernel_facts *facts,
                                    const struct tess_graph *graph, int op,
                                    struct tess_call_shape largest);
 
+/* All bytes that a kernel made without weights holds, of families with packed weights. */
+int64_t tess_facts_bare_bytes(const struct tess_kernel_facts *facts);
+
 /* Least scratch that making the kernel needs, for unpacking one slice of weights. */
 int64_t tess_facts_scratch_bytes(const struct tess_kernel_facts *facts,
                                  const struct tess_graph *graph, int op);
@@ -136,8 +142,9 @@ enum {
 bool tess_facts_is_plain(const struct tess_kernel_facts *facts,
                          const struct tess_graph *graph, int op);
 
-/* End of the slice of filters that begins at `begin`, packed as one piece. Grouped ops
- * are not sliced, except by the plain loops, whose slices never span groups. */
+/* End of the slice of filters that begins at `begin`, packed as one piece: a block of
+ * model/packed.h where weights have that form. Grouped ops are not sliced, except so and
+ * by the plain loops, whose slices never span groups. */
 int tess_facts_slice_end(const struct tess_kernel_facts *facts,
                          const struct tess_graph *graph, int op,
                          struct tess_filter_range filters, int begin);

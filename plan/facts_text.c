@@ -26,6 +26,7 @@ static const struct fact_range {
     {"slice_overhead_bytes", 0, 1 << 20},
     {"kernel_overhead_bytes", 0, 1 << 24},
     {"has_odd_pixel", 0, 1},
+    {"has_packed_weights", 0, 1},
 };
 static const struct fact_range any_bytes = {"", 0, INT64_C(1) << 40};
 

@@ -180,6 +180,13 @@ static void test_tiled_is_untiled_bit_for_bit_with_xnnpack(void **state)
     check_family(&tess_kernel_xnn, 300, 1);
 }
 
+static void test_tiled_is_untiled_bit_for_bit_with_our_kernels(void **state)
+{
+    (void)state;
+    check_family(&tess_kernel_nat, 300, 1);
+    check_family(&tess_kernel_nat, 60, 2);
+}
+
 static void test_tiled_is_untiled_bit_for_bit_on_two_threads(void **state)
 {
     (void)state;
@@ -228,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiled_is_untiled_bit_for_bit_with_plain_kernels),
         cmocka_unit_test(test_tiled_is_untiled_bit_for_bit_with_xnnpack),
+        cmocka_unit_test(test_tiled_is_untiled_bit_for_bit_with_our_kernels),
         cmocka_unit_test(test_tiled_is_untiled_bit_for_bit_on_two_threads),
         cmocka_unit_test(test_weights_that_cannot_be_read_end_creation),
     };

@@ -15,8 +15,9 @@
 
 enum { N_ROUNDS = 300, SIDE = 24 };
 
-static const struct tess_kernel_family *const families[] = {&tess_kernel_ref,
-                                                            &tess_kernel_xnn};
+static const struct tess_kernel_family *const families[] = {
+    &tess_kernel_ref, &tess_kernel_xnn, &tess_kernel_nat};
+enum { N_FAMILIES = sizeof families / sizeof families[0] };
 static struct pthreadpool *pools[2]; /* one thread, two threads */
 
 static int start(void **state)
@@ -24,15 +25,16 @@ static int start(void **state)
     (void)state;
     pools[0] = NULL;
     pools[1] = pthreadpool_create(2);
-    return tess_kernel_ref.start(0, NULL) || tess_kernel_xnn.start(0, NULL);
+    return tess_kernel_ref.start(0, NULL) || tess_kernel_xnn.start(0, NULL) ||
+           tess_kernel_nat.start(0, NULL);
 }
 
 static int stop(void **state)
 {
     (void)state;
     pthreadpool_destroy(pools[1]);
-    tess_kernel_xnn.stop();
-    tess_kernel_ref.stop();
+    for (size_t i = 0; i < N_FAMILIES; i++)
+        families[i]->stop();
     return 0;
 }
 
@@ -75,6 +77,7 @@ static struct lab_run random_run(const struct kernel_lab *lab,
         caps.can_pad_cols && (is_full_width || is_free) && tess_rng_int(rng, 0, 1) == 0;
     run.in_extra = tess_rng_int(rng, 0, 2);
     run.out_extra = tess_rng_int(rng, 0, 2);
+    run.row_extra = is_free ? tess_rng_int(rng, 0, 2) : 0;
     run.pool = pools[tess_rng_int(rng, 0, 1)];
     return run;
 }
@@ -140,6 +143,40 @@ static void test_windows_of_xnn_convolutions_have_the_bits_of_the_whole(void **s
     check_convolutions(&tess_kernel_xnn, kernel_lab_seed(2));
 }
 
+/* With every instruction set, the kernels being the same source. */
+static void test_windows_of_our_convolutions_have_the_bits_of_the_whole(void **state)
+{
+    (void)state;
+    static const char *const isas[] = {"generic", "avx2", "avx512"};
+    for (size_t i = 0; i < sizeof isas / sizeof isas[0]; i++) {
+        tess_kernel_nat.stop();
+        setenv("TESS_NAT_ISA", isas[i], 1);
+        if (tess_kernel_nat.start(0, NULL) == TESS_OK)
+            check_convolutions(&tess_kernel_nat, kernel_lab_seed(5));
+        else
+            print_message("no %s here\n", isas[i]);
+    }
+    unsetenv("TESS_NAT_ISA");
+    tess_kernel_nat.stop();
+    assert_int_equal(tess_kernel_nat.start(0, NULL), TESS_OK);
+}
+
+static void check_windows_often(struct kernel_lab *lab,
+                                const struct tess_kernel_family *family,
+                                struct tess_rng *rng)
+{
+    float *whole = kernel_lab_whole(lab, family);
+    float *tiled = calloc((size_t)lab->n_out, sizeof(float));
+    for (int round = 0; round < 6; round++) {
+        struct lab_run run = random_run(lab, family, rng);
+        memset(tiled, 0, (size_t)lab->n_out * sizeof(float));
+        compute_in_windows(lab, &run, rng, tiled);
+        assert_same(lab, whole, tiled);
+    }
+    free(whole);
+    free(tiled);
+}
+
 /* Layers large enough for several chunks and slices. */
 static void test_chunks_and_slices_have_the_bits_of_the_whole(void **state)
 {
@@ -150,7 +187,8 @@ static void test_chunks_and_slices_have_the_bits_of_the_whole(void **state)
     } layers[] = {{{70, 40, 8}, 3, 1, 70},
                   {{41, 90, 5}, 3, 2, 40},
                   {{60, 60, 20}, 1, 1, 90},
-                  {{64, 64, 3}, 7, 2, 16}};
+                  {{64, 64, 3}, 7, 2, 16},
+                  {{11, 12, 700}, 3, 1, 33}};
     for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
         int input = TESS_GRAPH_INPUT;
         struct tess_op op = tess_op_neutral(TESS_OP_CONV, 0, &input);
@@ -163,16 +201,8 @@ static void test_chunks_and_slices_have_the_bits_of_the_whole(void **state)
         tess_rng_init(&rng, i);
         struct kernel_lab lab;
         kernel_lab_init(&lab, small_graph_create(layers[i].in, &op, &out, 1), 0, &rng);
-        float *whole = kernel_lab_whole(&lab, &tess_kernel_xnn);
-        float *tiled = calloc((size_t)lab.n_out, sizeof(float));
-        for (int round = 0; round < 6; round++) {
-            struct lab_run run = random_run(&lab, &tess_kernel_xnn, &rng);
-            memset(tiled, 0, (size_t)lab.n_out * sizeof(float));
-            compute_in_windows(&lab, &run, &rng, tiled);
-            assert_same(&lab, whole, tiled);
-        }
-        free(whole);
-        free(tiled);
+        check_windows_often(&lab, &tess_kernel_xnn, &rng);
+        check_windows_often(&lab, &tess_kernel_nat, &rng);
         kernel_lab_release(&lab);
     }
 }
@@ -187,12 +217,12 @@ static void test_single_pixels_have_the_bits_of_the_whole(void **state)
         tess_rng_init(&rng, kernel_lab_seed(3) + round);
         struct kernel_lab lab;
         kernel_lab_init(&lab, kernel_lab_random_conv(&rng, 12), 0, &rng);
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < N_FAMILIES; i++) {
             struct lab_run run = lab_run_whole(&lab, families[i]);
             run.largest = (struct tess_call_shape){1, 1};
             if (needs_two_pixels(&lab, families[i]))
                 continue; /* promises nothing for them */
-            run.pads_rows = run.pads_cols = families[i] == &tess_kernel_ref;
+            run.pads_rows = run.pads_cols = families[i] != &tess_kernel_xnn;
             float *whole = kernel_lab_whole(&lab, families[i]);
             float *tiled = calloc((size_t)lab.n_out, sizeof(float));
             compute_in_windows(&lab, &run, &rng, tiled);
@@ -217,7 +247,7 @@ static void test_kernels_of_some_filters_have_the_bits_of_the_whole(void **state
         int step = n / op->groups; /* cuts lie between groups */
         if (op->groups == 1)
             step = 1;
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < N_FAMILIES; i++) {
             float *whole = kernel_lab_whole(&lab, families[i]);
             float *cut = calloc((size_t)lab.n_out, sizeof(float));
             struct lab_run run = lab_run_whole(&lab, families[i]);
@@ -245,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_windows_of_plain_convolutions_have_the_bits_of_the_whole),
         cmocka_unit_test(test_windows_of_xnn_convolutions_have_the_bits_of_the_whole),
+        cmocka_unit_test(test_windows_of_our_convolutions_have_the_bits_of_the_whole),
         cmocka_unit_test(test_chunks_and_slices_have_the_bits_of_the_whole),
         cmocka_unit_test(test_single_pixels_have_the_bits_of_the_whole),
         cmocka_unit_test(test_kernels_of_some_filters_have_the_bits_of_the_whole),

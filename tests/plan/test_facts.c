@@ -29,6 +29,9 @@ static const struct tess_kernel_facts native = {
 static const struct tess_kernel_facts plain = {.family = "ref",
                                                .kernel_overhead_bytes = 256};
 
+static const struct tess_kernel_facts packed = {
+    .family = "nat", .has_packed_weights = 1, .kernel_overhead_bytes = 256};
+
 static struct tess_graph *conv_graph(struct tess_shape in, struct tess_window window,
                                      int groups, int filters)
 {
@@ -181,6 +184,30 @@ static void test_slices_cover_the_filters(void **state)
     }
 }
 
+static void test_packed_weights_are_whole_blocks_and_need_nothing_else(void **state)
+{
+    (void)state;
+    /* 3x3 over 10x10x3 to 20 filters: 27 weights and a bias for each of 16 lanes, twice.
+     * Filters 15 to 17 lie in both blocks. */
+    struct tess_graph *graph =
+        conv_graph((struct tess_shape){10, 10, 3}, small_graph_window(3, 1, 1), 1, 20);
+    struct tess_call_shape whole = {10, 10};
+    struct tess_filter_range middle = {15, 17}, last = {16, 20};
+    assert_false(tess_facts_is_plain(&packed, graph, 0));
+    assert_int_equal(tess_facts_weights_bytes(&packed, graph, 0), 2 * 28 * 64);
+    assert_int_equal(tess_facts_weights_bytes_of(&packed, graph, 0, middle), 2 * 28 * 64);
+    assert_int_equal(tess_facts_weights_bytes_of(&packed, graph, 0, last), 28 * 64);
+    assert_int_equal(tess_facts_slice_end(&packed, graph, 0, middle, 15), 16);
+    assert_int_equal(tess_facts_scratch_bytes(&packed, graph, 0), 28 * 64);
+    assert_int_equal(tess_facts_workspace_bytes(&packed, graph, 0, whole), 256);
+    assert_int_equal(tess_facts_bare_bytes(&packed), 256);
+    struct tess_kernel_caps caps =
+        tess_facts_caps(&packed, graph, 0, (struct tess_call_shape){2, 3});
+    assert_true(caps.can_pad_rows && caps.can_pad_cols);
+    assert_false(caps.needs_dense_rows || caps.needs_two_pixels);
+    tess_graph_destroy(graph);
+}
+
 static void test_workspace_grows_with_the_window(void **state)
 {
     (void)state;
@@ -223,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_depthwise_of_unknown_size_is_plain),
         cmocka_unit_test(test_unused_columns_beyond_a_stride_are_plain),
         cmocka_unit_test(test_slices_cover_the_filters),
+        cmocka_unit_test(test_packed_weights_are_whole_blocks_and_need_nothing_else),
         cmocka_unit_test(test_workspace_grows_with_the_window),
         cmocka_unit_test(test_ops_without_weights_hold_only_their_bookkeeping),
     };

@@ -8,6 +8,7 @@
 
 #include "base/arith.h"
 #include "base/text.h"
+#include "model/packed.h"
 #include "tests/support/small_graph.h"
 
 static const float guard = 12345.75f;
@@ -118,6 +119,7 @@ struct tess_kernel *kernel_lab_create(struct kernel_lab *lab, const struct lab_r
         .input_pixel_stride = input_of(lab, 0)->c + run->in_extra,
         .output_pixel_stride = output_of(lab)->c + run->out_extra,
         .filters = run->filters,
+        .without_weights = run->without_weights,
     };
     struct tess_kernel *kernel = NULL;
     run->family->create(lab->graph, lab->op, &lab->source, &options, run->pool, &kernel,
@@ -133,13 +135,13 @@ struct lab_window lab_window_whole(const struct kernel_lab *lab)
 
 /* New plane over [row, +n_rows) x [col, +n_cols), filled with guards. */
 static struct tess_plane new_plane(int row, int n_rows, int col, int n_cols, int channels,
-                                   int extra)
+                                   int extra, int row_extra)
 {
     struct tess_plane plane = {
         .row = row, .col = col, .n_rows = n_rows, .n_cols = n_cols};
     plane.channels = channels;
     plane.pixel_stride = (size_t)(channels + extra);
-    plane.row_stride = plane.pixel_stride * (size_t)n_cols;
+    plane.row_stride = plane.pixel_stride * (size_t)n_cols + (size_t)row_extra;
     size_t n = plane.row_stride * (size_t)n_rows;
     plane.data = malloc(n * sizeof(float) + 64);
     assert(plane.data);
@@ -198,27 +200,48 @@ static struct tess_plane gather(const struct kernel_lab *lab, const struct lab_r
             col_end = map->w;
     }
     struct tess_plane plane = new_plane(row, row_end - row, col, col_end - col, map->c,
-                                        i == 0 ? run->in_extra : 0);
+                                        i == 0 ? run->in_extra : 0, run->row_extra);
     fill_plane(&plane, map, lab->in[i]);
     return plane;
 }
 
+/* Copies the channels of `filters` and asserts that the others were left alone. The
+ * plane begins with channel `first`. */
 static void scatter(const struct kernel_lab *lab, const struct tess_plane *out,
-                    int first_channel, float *whole_out)
+                    struct tess_filter_range filters, int first, float *whole_out)
 {
     const struct tess_tensor *tensor = output_of(lab);
+    size_t begin = (size_t)(filters.begin - first), end = (size_t)(filters.end - first);
     for (int y = out->row; y < out->row + out->n_rows; y++) {
         for (int x = out->col; x < out->col + out->n_cols; x++) {
             const float *pixel = out->data + (size_t)(y - out->row) * out->row_stride +
                                  (size_t)(x - out->col) * out->pixel_stride;
             memcpy(whole_out +
                        ((size_t)y * (size_t)tensor->w + (size_t)x) * (size_t)tensor->c +
-                       first_channel,
-                   pixel, (size_t)out->channels * sizeof(float));
-            for (size_t c = (size_t)out->channels; c < out->pixel_stride; c++)
-                assert(pixel[c] == guard); /* channels of others are left alone */
+                       filters.begin,
+                   pixel + begin, (end - begin) * sizeof(float));
+            for (size_t c = 0; c < out->pixel_stride; c++)
+                assert((c >= begin && c < end) || pixel[c] == guard);
         }
+        const float *row_end = out->data + (size_t)(y - out->row + 1) * out->row_stride;
+        size_t n_pixel_elems = (size_t)out->n_cols * out->pixel_stride;
+        for (size_t i = n_pixel_elems; i < out->row_stride; i++)
+            assert(row_end[i - out->row_stride] == guard);
+        (void)row_end;
     }
+}
+
+/* The filters of the run's blocks. */
+static struct tess_filter_range block_filters(const struct kernel_lab *lab,
+                                              const struct lab_run *run)
+{
+    struct tess_filter_range filters;
+    int unused;
+    tess_packed_block_filters(lab->graph, lab->op, run->first_block, &filters.begin,
+                              &unused);
+    tess_packed_block_filters(lab->graph, lab->op, run->first_block + run->n_blocks - 1,
+                              &unused, &filters.end);
+    return filters;
 }
 
 void kernel_lab_compute(struct kernel_lab *lab, struct tess_kernel *kernel,
@@ -234,14 +257,19 @@ void kernel_lab_compute(struct kernel_lab *lab, struct tess_kernel *kernel,
         .in = {gather(lab, run, window, 0)},
         .out = new_plane(window.row_begin, window.row_end - window.row_begin,
                          window.col_begin, window.col_end - window.col_begin, n,
-                         tensor->c + run->out_extra - n),
+                         tensor->c + run->out_extra - n, run->row_extra),
+        .packed = run->packed,
+        .first_block = run->first_block,
+        .n_blocks = run->n_blocks,
     };
     if (op_of(lab)->n_inputs > 1)
         call.in[1] = gather(lab, run, window, 1);
     enum tess_status status = run->family->run(kernel, &call, run->pool, NULL);
     assert(!status);
     (void)status;
-    scatter(lab, &call.out, filters.begin, whole_out);
+    if (run->n_blocks > 0)
+        filters = block_filters(lab, run);
+    scatter(lab, &call.out, filters, run->filters.begin, whole_out);
     free(call.in[0].data);
     free(call.in[1].data);
     free(call.out.data);

@@ -28,6 +28,10 @@ struct lab_run {
     struct tess_call_shape largest;
     struct tess_filter_range filters; /* 0, 0 for all */
     int in_extra, out_extra; /* channels by which pixel strides exceed the tensors' */
+    int row_extra; /* floats between rows, of families that need no dense ones */
+    bool without_weights;
+    const void *packed; /* of each call, like the blocks */
+    int first_block, n_blocks;
     struct pthreadpool *pool;
 };
 

@@ -1,0 +1,504 @@
+/* Convolution and connected of family `nat`: cuts a call into tiles for the inner kernels.
+ *
+ * Problem: compute any window of the output from weights and input as they lie in memory,
+ * with no workspace, near the speed of the processor's multipliers.
+ *
+ * Method: the filters are in blocks of 16 (model/packed.h); a unit is a few neighbouring
+ * blocks, what one inner kernel computes at once. Units times ranges of output pixels are
+ * the items that threads take. Within an item the chain of sums of each element is cut
+ * into passes of at most pass_elems weights per filter:
+ *     for each unit, range of pixels           (item)
+ *       for each pass                          its weights stay in the cache
+ *         for each tile of pixels in the range
+ *           inner kernel: out = activation(pass of (bias or out))
+ * Between passes a sum waits in its place of the output, which holds it exactly. The input
+ * under a tap is a run of neighbouring floats; where pixels are dense and the window lies
+ * on the map, the runs of a row of taps become one. Taps in the padding read zeros.
+ *
+ * Invariant: each element is bias, then weight times input for (row, column, channel) of
+ * the window in that order, whatever items, passes, tiles and runs were made.
+ *
+ * Cost: a pass of a tile of P pixels reads P * pass_elems inputs and as many weights as
+ * one filter block times units has, from cache; sums travel to memory once per pass.
+ *
+ * Worked example: 1x4 map of 2 channels, kernel 1x3, padding 1, 16 filters, tiles of two
+ * pixels, one pass. Input floats a0 a1 | b0 b1 | c0 c1 | d0 d1. Taps are runs of 2.
+ *     tile 0, pixels 0 1: not inside. runs: {zeros, a0}, {a0, b0}, {b0, c0}, 2 floats each
+ *     tile 1, pixels 2 3: not inside. runs: {b0, c0}, {c0, d0}, {d0, zeros}
+ * With padding 0 there is one tile, pixels 0 1, inside: one run {a0, b0} of 6 floats.
+ *
+ * Not done: Winograd's and other algorithms that round differently from tile to tile.
+ *
+ * Reference: see kernel_nat_tile_priv.h.
+ */
+#include "executor/kernel_nat_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/arith.h"
+
+enum {
+    LANES = TESS_PACKED_BLOCK,
+    MAX_RUNS = 16, /* of a pass; bounds the stack */
+    /* TUNING: inputs of a pass. */
+    PASS_ELEMS = 512
+};
+
+/* TUNING: input that an item reads at most, so that it stays in the second cache for the
+ * next unit. */
+static const int64_t item_input_bytes = 512 * 1024;
+
+/* What padding reads. A run never is longer. */
+static const float zeros[PASS_ELEMS];
+
+struct nat_conv {
+    struct tess_kernel kernel;
+    const struct tess_nat_isa *isa;
+    int op;
+    int group_channels, n_taps;
+    bool is_depthwise;
+    int first_block, end_block; /* that hold the kernel's filters */
+    size_t block_elems;
+    const float *resident; /* blocks from first_block on; NULL: made without weights */
+};
+
+/* One call. */
+struct job {
+    const struct nat_conv *conv;
+    const struct tess_kernel_call *call;
+    const float *packed; /* block first_block */
+    int first_block, end_block;
+    int n_units; /* neighbouring blocks computed at once */
+    int64_t n_pixels, item_pixels;
+};
+
+/* Input floats side by side, relative to the first pixel under a window. */
+struct run {
+    int y, x; /* of the input pixel it begins at */
+    ptrdiff_t offset;
+    int elems;
+};
+
+/* A part of the chains of sums. */
+struct pass {
+    int tap, channel;   /* where it begins */
+    int64_t first_elem; /* the same in weights per filter */
+    bool is_first, is_last;
+    int n_runs, n_merged;
+    struct run runs[MAX_RUNS];   /* one per tap */
+    struct run merged[MAX_RUNS]; /* the same, neighbours joined; for windows on the map */
+};
+
+/* Blocks of one channel group that one inner kernel computes. */
+struct unit {
+    int begin, end;           /* blocks */
+    int lane_begin, lane_end; /* that are stored, of a single block; else all */
+    size_t in_channel;
+    ptrdiff_t out_channel; /* of lane 0 */
+};
+
+/* Output pixels of a tile and where their windows begin. */
+struct tile {
+    int n;          /* of the inner kernel */
+    int n_real;     /* less at the end of a range: the last pixel is then repeated */
+    bool is_inside; /* no window reads padding */
+    int y[TESS_NAT_MAX_PIXELS], x[TESS_NAT_MAX_PIXELS];
+    ptrdiff_t offset[TESS_NAT_MAX_PIXELS]; /* of (y, x) in the input plane, floats */
+    float *out[TESS_NAT_MAX_PIXELS];
+};
+
+int64_t tess_nat_conv_bytes(void)
+{
+    return tess_round_up(sizeof(struct nat_conv), TESS_FACTS_BLOCK_ALIGN);
+}
+
+/* ---- Passes ------------------------------------------------------------------------ */
+
+static void add_run(const struct job *job, struct pass *pass, int tap, int channel,
+                    int elems)
+{
+    const struct nat_conv *conv = job->conv;
+    const struct tess_window *window = &conv->kernel.op->window;
+    const struct tess_plane *in = &job->call->in[0];
+    struct run run = {.y = tap / window->kernel_w * window->dilation_h,
+                      .x = tap % window->kernel_w * window->dilation_w,
+                      .elems = elems};
+    run.offset = (ptrdiff_t)((size_t)run.y * in->row_stride +
+                             (size_t)run.x * in->pixel_stride + (size_t)channel);
+    pass->runs[pass->n_runs++] = run;
+    struct run *last = pass->n_merged ? &pass->merged[pass->n_merged - 1] : NULL;
+    if (last && !conv->is_depthwise && last->offset + last->elems == run.offset)
+        last->elems += elems;
+    else
+        pass->merged[pass->n_merged++] = run;
+}
+
+/* The pass that begins at pass->tap and channel; these move on to the next one's.
+ * Serially: cuts [taps][group_channels] into pieces of at most PASS_ELEMS. */
+static void make_pass(const struct job *job, struct pass *pass)
+{
+    const struct nat_conv *conv = job->conv;
+    pass->n_runs = pass->n_merged = 0;
+    pass->is_first = pass->tap == 0 && pass->channel == 0;
+    pass->first_elem = (int64_t)pass->tap * conv->group_channels + pass->channel;
+    if (conv->group_channels > PASS_ELEMS) {
+        int n_pieces = (int)tess_div_up(conv->group_channels, PASS_ELEMS);
+        int most = (int)tess_round_up(tess_div_up(conv->group_channels, n_pieces), LANES);
+        int elems = tess_min_int(most, conv->group_channels - pass->channel);
+        add_run(job, pass, pass->tap, pass->channel, elems);
+        pass->channel += elems;
+        if (pass->channel == conv->group_channels) {
+            pass->channel = 0;
+            pass->tap++;
+        }
+    } else {
+        int most = tess_min_int(PASS_ELEMS / conv->group_channels, MAX_RUNS);
+        int end = tess_min_int(pass->tap + most, conv->n_taps);
+        for (; pass->tap < end; pass->tap++)
+            add_run(job, pass, pass->tap, 0, conv->group_channels);
+    }
+    pass->is_last = pass->tap == conv->n_taps;
+}
+
+/* ---- Tiles ------------------------------------------------------------------------- */
+
+/* The largest inner kernel, or the smallest that computes all of `n_left`. */
+static const struct tess_nat_kernel *choose_kernel(const struct tess_nat_sizes *sizes,
+                                                   int64_t n_left)
+{
+    int i = 0;
+    while (i + 1 < sizes->n && sizes->kernels[i + 1].n_pixels >= n_left)
+        i++;
+    return &sizes->kernels[i];
+}
+
+/* Places the tile of `n` pixels from `pixel` on, counted row by row, but not beyond
+ * `end`. */
+static void place_tile(const struct job *job, const struct unit *unit, int64_t pixel,
+                       int64_t end, int n, struct tile *tile)
+{
+    const struct tess_op *op = job->conv->kernel.op;
+    const struct tess_window *window = &op->window;
+    const struct tess_plane *in = &job->call->in[0], *out = &job->call->out;
+    int reach_y = window->dilation_h * (window->kernel_h - 1);
+    int reach_x = window->dilation_w * (window->kernel_w - 1);
+    int row = (int)(pixel / out->n_cols), col = (int)(pixel % out->n_cols);
+    tile->n = n;
+    tile->n_real = (int)tess_min_i64(n, end - pixel);
+    tile->is_inside = true;
+    for (int p = 0; p < n; p++) {
+        int y = (out->row + row) * window->stride_h - window->pad_top;
+        int x = (out->col + col) * window->stride_w - window->pad_left;
+        tile->y[p] = y - in->row;
+        tile->x[p] = x - in->col;
+        tile->offset[p] = (ptrdiff_t)tile->y[p] * (ptrdiff_t)in->row_stride +
+                          (ptrdiff_t)tile->x[p] * (ptrdiff_t)in->pixel_stride;
+        tile->out[p] = out->data + (size_t)row * out->row_stride +
+                       (size_t)col * out->pixel_stride + unit->out_channel;
+        tile->is_inside = tile->is_inside && tile->y[p] >= 0 && tile->x[p] >= 0 &&
+                          tile->y[p] + reach_y < in->n_rows &&
+                          tile->x[p] + reach_x < in->n_cols;
+        if (p < tile->n_real - 1 && ++col == out->n_cols) {
+            col = 0;
+            row++;
+        }
+    }
+}
+
+/* The input pixels of a pass: pixels_out [runs][tile->n]. Returns the runs chosen. */
+static const struct run *find_pixels(const struct job *job, const struct pass *pass,
+                                     const struct unit *unit, const struct tile *tile,
+                                     int *n_runs_out, const float **pixels_out)
+{
+    const struct tess_plane *in = &job->call->in[0];
+    const float *data = in->data + unit->in_channel;
+    if (tile->is_inside) {
+        for (int r = 0; r < pass->n_merged; r++)
+            for (int p = 0; p < tile->n; p++)
+                *pixels_out++ = data + (tile->offset[p] + pass->merged[r].offset);
+        *n_runs_out = pass->n_merged;
+        return pass->merged;
+    }
+    for (int r = 0; r < pass->n_runs; r++) {
+        const struct run *run = &pass->runs[r];
+        for (int p = 0; p < tile->n; p++) {
+            int y = tile->y[p] + run->y, x = tile->x[p] + run->x;
+            bool is_inside = y >= 0 && y < in->n_rows && x >= 0 && x < in->n_cols;
+            *pixels_out++ = is_inside ? data + (tile->offset[p] + run->offset) : zeros;
+        }
+    }
+    *n_runs_out = pass->n_runs;
+    return pass->runs;
+}
+
+static bool is_fused(enum tess_activation activation)
+{
+    return activation == TESS_ACT_LINEAR || activation == TESS_ACT_LEAKY ||
+           activation == TESS_ACT_RELU || activation == TESS_ACT_RELU6;
+}
+
+/* The rest of the input channels of a block may not be there: copies what is. `copies`
+ * has LANES floats for each of the n pixels. */
+static void copy_lanes(const struct unit *unit, int n, const float **pixels,
+                       float (*copies)[LANES])
+{
+    size_t n_bytes = (size_t)(unit->lane_end - unit->lane_begin) * sizeof(float);
+    for (int i = 0; i < n; i++) {
+        memset(copies[i], 0, sizeof copies[i]);
+        memcpy(copies[i] + unit->lane_begin, pixels[i] + unit->lane_begin, n_bytes);
+        pixels[i] = copies[i];
+    }
+}
+
+/* Runs an inner kernel on a block of which only some lanes are there. */
+static void run_part(const struct unit *unit, const struct tess_nat_kernel *kernel,
+                     struct tess_nat_tile *inner, const struct tile *tile)
+{
+    float sums[TESS_NAT_MAX_PIXELS][LANES];
+    float *out[TESS_NAT_MAX_PIXELS];
+    size_t n_bytes = (size_t)(unit->lane_end - unit->lane_begin) * sizeof(float);
+    int begin = unit->lane_begin;
+    for (int p = 0; p < tile->n; p++) {
+        out[p] = sums[p];
+        memset(sums[p], 0, sizeof sums[p]);
+        if (!inner->bias)
+            memcpy(sums[p] + begin, tile->out[p] + begin, n_bytes);
+    }
+    inner->out = out;
+    kernel->run(inner);
+    for (int p = 0; p < tile->n_real; p++)
+        memcpy(tile->out[p] + begin, sums[p] + begin, n_bytes);
+}
+
+static bool is_part(const struct unit *unit)
+{
+    return unit->lane_end - unit->lane_begin < LANES;
+}
+
+static void run_tile(const struct job *job, const struct pass *pass,
+                     const struct unit *unit, const struct tess_nat_kernel *kernel,
+                     const struct tile *tile)
+{
+    const struct nat_conv *conv = job->conv;
+    enum tess_activation activation = conv->kernel.op->activation;
+    const float *pixels[MAX_RUNS * TESS_NAT_MAX_PIXELS];
+    float copies[MAX_RUNS * TESS_NAT_MAX_PIXELS][LANES];
+    int elems[MAX_RUNS], n_runs;
+    const struct run *runs = find_pixels(job, pass, unit, tile, &n_runs, pixels);
+    for (int r = 0; r < n_runs; r++)
+        elems[r] = runs[r].elems;
+    const float *block =
+        job->packed + (size_t)(unit->begin - job->first_block) * conv->block_elems;
+    struct tess_nat_tile inner = {
+        .n_runs = n_runs,
+        .pixels = pixels,
+        .run_elems = elems,
+        .weights = block + (pass->first_elem + 1) * LANES,
+        .bias = pass->is_first ? block : NULL,
+        .block_elems = conv->block_elems,
+        .out = tile->out,
+        .activation =
+            pass->is_last && is_fused(activation) ? activation : TESS_ACT_LINEAR,
+    };
+    if (is_part(unit)) {
+        if (conv->is_depthwise)
+            copy_lanes(unit, n_runs * tile->n, pixels, copies);
+        run_part(unit, kernel, &inner, tile);
+    } else {
+        kernel->run(&inner);
+    }
+    if (!pass->is_last || is_fused(activation))
+        return;
+    int n_channels = (unit->end - unit->begin - 1) * LANES + unit->lane_end;
+    for (int p = 0; p < tile->n_real; p++)
+        tess_activate(activation, tile->out[p] + unit->lane_begin,
+                      n_channels - unit->lane_begin);
+}
+
+/* ---- Units and items --------------------------------------------------------------- */
+
+/* The first unit among the blocks [begin, end). */
+static struct unit make_unit(const struct nat_conv *conv, int begin, int end)
+{
+    const struct tess_kernel *kernel = &conv->kernel;
+    int most = conv->is_depthwise ? 1 : conv->isa->n_blocks;
+    struct unit unit = {begin, begin, 0, LANES, 0, 0};
+    int group = -1;
+    for (; unit.end < end && unit.end - begin < most; unit.end++) {
+        int first, last;
+        tess_packed_block_filters(kernel->graph, conv->op, unit.end, &first, &last);
+        struct tess_filter_range stored = {
+            tess_max_int(first, kernel->filters.begin),
+            tess_min_int(last, kernel->filters.end),
+        };
+        int block_group = 0;
+        if (!conv->is_depthwise && kernel->op->kind == TESS_OP_CONV)
+            block_group = first / (kernel->graph->tensors[kernel->op->output].c /
+                                   kernel->op->groups);
+        bool is_whole = stored.end - stored.begin == LANES;
+        if (unit.end > begin && (!is_whole || block_group != group))
+            break;
+        if (unit.end > begin)
+            continue;
+        group = block_group;
+        unit.in_channel =
+            (size_t)(conv->is_depthwise ? first : group * conv->group_channels);
+        unit.out_channel = first - kernel->filters.begin;
+        unit.lane_begin = stored.begin - first;
+        unit.lane_end = stored.end - first;
+        if (!is_whole)
+            most = 1;
+    }
+    return unit;
+}
+
+static void compute_unit(const struct job *job, const struct unit *unit, int64_t begin,
+                         int64_t end)
+{
+    const struct nat_conv *conv = job->conv;
+    const struct tess_nat_sizes *sizes =
+        conv->is_depthwise ? &conv->isa->depthwise
+                           : &conv->isa->dense[unit->end - unit->begin - 1];
+    struct pass pass = {.tap = 0};
+    struct tile tile;
+    while (!pass.is_last) {
+        make_pass(job, &pass);
+        for (int64_t pixel = begin; pixel < end; pixel += tile.n_real) {
+            const struct tess_nat_kernel *kernel = choose_kernel(sizes, end - pixel);
+            place_tile(job, unit, pixel, end, kernel->n_pixels, &tile);
+            run_tile(job, &pass, unit, kernel, &tile);
+        }
+    }
+}
+
+static void compute_item(void *context, size_t index)
+{
+    const struct job *job = context;
+    int most = job->conv->is_depthwise ? 1 : job->conv->isa->n_blocks;
+    int first = job->first_block + (int)(index % (size_t)job->n_units) * most;
+    int last = tess_min_int(first + most, job->end_block);
+    int64_t begin = (int64_t)(index / (size_t)job->n_units) * job->item_pixels;
+    int64_t end = tess_min_i64(begin + job->item_pixels, job->n_pixels);
+    while (first < last) {
+        struct unit unit = make_unit(job->conv, first, last);
+        compute_unit(job, &unit, begin, end);
+        first = unit.end;
+    }
+}
+
+/* Output pixels of an item: as many as reuse weights, as few as keep the input in cache
+ * and give every thread some. */
+static int64_t choose_item_pixels(const struct job *job, struct pthreadpool *pool)
+{
+    const struct nat_conv *conv = job->conv;
+    const struct tess_window *window = &conv->kernel.op->window;
+    int64_t pixel_bytes = (int64_t)window->stride_h * window->stride_w *
+                          job->call->in[0].channels * (int64_t)sizeof(float);
+    int64_t tile_pixels = conv->is_depthwise ? conv->isa->depthwise.kernels[0].n_pixels
+                                             : conv->isa->dense[0].kernels[0].n_pixels;
+    int64_t n = tess_max_i64(item_input_bytes / pixel_bytes, 8 * tile_pixels);
+    int64_t n_threads = (int64_t)pthreadpool_get_threads_count(pool);
+    if (n_threads > 1) {
+        int64_t n_ranges = tess_div_up(4 * n_threads, job->n_units);
+        n = tess_min_i64(n, tess_div_up(job->n_pixels, n_ranges));
+    }
+    return tess_round_up(tess_max_i64(n, 1), tile_pixels);
+}
+
+static enum tess_status nat_conv_run(struct tess_kernel *kernel,
+                                     const struct tess_kernel_call *call,
+                                     struct pthreadpool *pool, struct tess_error *error)
+{
+    (void)error;
+    const struct nat_conv *conv = (const struct nat_conv *)kernel;
+    assert(call->out.channels == kernel->filters.end - kernel->filters.begin);
+    struct job job = {
+        .conv = conv,
+        .call = call,
+        .first_block = conv->first_block,
+        .end_block = conv->end_block,
+        .n_pixels = (int64_t)call->out.n_rows * call->out.n_cols,
+    };
+    if (call->n_blocks > 0) {
+        job.first_block = call->first_block;
+        job.end_block = call->first_block + call->n_blocks;
+        assert(conv->first_block <= job.first_block && job.end_block <= conv->end_block);
+    }
+    assert(call->packed || conv->resident);
+    job.packed = call->packed;
+    if (!job.packed)
+        job.packed = conv->resident +
+                     (size_t)(job.first_block - conv->first_block) * conv->block_elems;
+    int most = conv->is_depthwise ? 1 : conv->isa->n_blocks;
+    job.n_units = (int)tess_div_up(job.end_block - job.first_block, most);
+    job.item_pixels = choose_item_pixels(&job, pool);
+    int n_items = (int)tess_div_up(job.n_pixels, job.item_pixels) * job.n_units;
+    /* The pool is worth waking for so many vectors of products. */
+    int64_t item_vectors = job.item_pixels * most * (int64_t)conv->block_elems / LANES;
+    tess_for_rows(pool, n_items, item_vectors, compute_item, &job);
+    return TESS_OK;
+}
+
+/* ---- Making ------------------------------------------------------------------------ */
+
+static enum tess_status pack_blocks(struct nat_conv *conv,
+                                    const struct tess_kernel_request *request,
+                                    struct tess_error *error)
+{
+    int64_t block_bytes = tess_packed_block_bytes(request->graph, request->op);
+    int64_t n_weights = (int64_t)conv->n_taps * conv->group_channels;
+    float *packed = tess_pen_take(&conv->kernel.pen,
+                                  (conv->end_block - conv->first_block) * block_bytes);
+    float *unpacked = request->options->scratch;
+    assert(packed); /* the facts predicted the block */
+    assert(request->options->scratch_bytes >= block_bytes);
+    conv->resident = packed;
+    for (int block = conv->first_block; block < conv->end_block; block++) {
+        int begin, end;
+        tess_packed_block_filters(request->graph, request->op, block, &begin, &end);
+        float *bias = unpacked + (end - begin) * n_weights;
+        enum tess_status status = request->filters->read(
+            request->filters->context, request->op, begin, end, unpacked, bias, error);
+        if (status)
+            return status;
+        tess_packed_fill(request->graph, request->op, block, unpacked, bias, packed);
+        packed += conv->block_elems;
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_nat_conv_create(const struct tess_kernel_request *request,
+                                      const struct tess_nat_isa *isa,
+                                      struct tess_kernel **kernel_out,
+                                      struct tess_error *error)
+{
+    struct tess_kernel *kernel = NULL;
+    enum tess_status status =
+        tess_kernel_init(request, sizeof(struct nat_conv), &kernel, error);
+    if (status)
+        return status;
+    struct nat_conv *conv = (struct nat_conv *)kernel;
+    const struct tess_op *op = kernel->op;
+    int groups = op->kind == TESS_OP_CONV ? op->groups : 1;
+    conv->isa = isa;
+    conv->op = request->op;
+    conv->n_taps = op->window.kernel_h * op->window.kernel_w;
+    conv->group_channels = request->graph->tensors[op->inputs[0]].c / groups;
+    conv->is_depthwise = tess_op_is_depthwise(request->graph, op);
+    conv->first_block =
+        tess_packed_block_of(request->graph, request->op, kernel->filters.begin);
+    conv->end_block =
+        tess_packed_block_of(request->graph, request->op, kernel->filters.end - 1) + 1;
+    conv->block_elems =
+        (size_t)tess_packed_block_bytes(request->graph, request->op) / sizeof(float);
+    kernel->run = nat_conv_run;
+    if (!request->options->without_weights)
+        status = pack_blocks(conv, request, error);
+    if (status) {
+        tess_kernel_release(kernel);
+        return status;
+    }
+    *kernel_out = kernel;
+    return TESS_OK;
+}

@@ -1,0 +1,174 @@
+/* The inner kernels of family `nat`, written once for all instruction sets: included by
+ * one source per set, which instantiates them for its tile sizes.
+ *
+ * Problem: a convolution spends its time in sums of products; at two fused operations of
+ * a vector per cycle, nothing else may take a processor's attention.
+ *
+ * Method: a tile of n_pixels times n_blocks blocks of sums stays in registers. For every
+ * input float of the runs, the weights of the blocks are loaded once and used for all
+ * pixels, and one float of each pixel is spread over a vector and used for all blocks:
+ * n_pixels + n_blocks * vectors loads for n_pixels * n_blocks * vectors operations. Sizes
+ * are constants of each instance, so that the compiler unrolls all loops over them and
+ * keeps the arrays in registers.
+ *
+ * Invariant: each element's sum is one chain in the order of struct tess_nat_tile; which
+ * instance computes it, and at which place in the tile, does not show.
+ *
+ * Cost: AVX-512, 12 pixels x 2 blocks: 14 loads for 24 operations, 12 cycles.
+ *
+ * Worked example: two pixels, one block of 16 lanes, one run of two floats, vectors of 16:
+ *     a0 = bias; a1 = bias
+ *     w = weights[0..15];  a0 = w * pixels[0][0] + a0;  a1 = w * pixels[1][0] + a1
+ *     w = weights[16..31]; a0 = w * pixels[0][1] + a0;  a1 = w * pixels[1][1] + a1
+ *     out[0] = activation(a0); out[1] = activation(a1)
+ *
+ * Not done: padding and slices that end within a block; the caller gives zeros to read
+ * and memory of its own to write.
+ *
+ * Reference: K. Goto, R. van de Geijn, "Anatomy of high-performance matrix
+ * multiplication", ACM TOMS 34(3), 2008; M. Dukhan, "The indirect convolution algorithm",
+ * 2019.
+ */
+#ifndef TESS_EXECUTOR_KERNEL_NAT_TILE_PRIV_H
+#define TESS_EXECUTOR_KERNEL_NAT_TILE_PRIV_H
+
+#include "executor/kernel_nat_priv.h"
+#include "executor/kernel_nat_vector_priv.h"
+
+enum {
+    NAT_BLOCK_VECTORS = TESS_PACKED_BLOCK / NAT_LANES,
+    NAT_MAX_VECTORS = TESS_NAT_MAX_BLOCKS * NAT_BLOCK_VECTORS
+};
+
+/* Every use has constant sizes, and would be lost without inlining. */
+#define NAT_INLINE static inline __attribute__((always_inline))
+
+/* The loops over constant sizes must disappear, also where the compiler is shy: hence the
+ * pragmas. */
+
+/* As tess_activate does it. */
+NAT_INLINE nat_vector nat_activate(enum tess_activation activation, nat_vector x)
+{
+    if (activation == TESS_ACT_LEAKY)
+        return nat_max(x, x * nat_splat(0.1f));
+    if (activation == TESS_ACT_RELU || activation == TESS_ACT_RELU6)
+        x = nat_max(x, nat_splat(0.0f));
+    if (activation == TESS_ACT_RELU6)
+        x = nat_min(x, nat_splat(6.0f));
+    return x;
+}
+
+NAT_INLINE void nat_store_sums(const struct tess_nat_tile *tile, int n_pixels,
+                               int n_vectors, nat_vector sums[][NAT_MAX_VECTORS],
+                               enum tess_activation activation)
+{
+#pragma GCC unroll 16
+    for (int p = 0; p < n_pixels; p++) {
+        float *out = tile->out[p];
+#pragma GCC unroll 16
+        for (int v = 0; v < n_vectors; v++)
+            nat_store(out + v * NAT_LANES, nat_activate(activation, sums[p][v]));
+    }
+}
+
+/* A choice around the stores rather than in them: one branch per tile. */
+NAT_INLINE void nat_finish(const struct tess_nat_tile *tile, int n_pixels, int n_vectors,
+                           nat_vector sums[][NAT_MAX_VECTORS])
+{
+    if (tile->activation == TESS_ACT_LEAKY)
+        nat_store_sums(tile, n_pixels, n_vectors, sums, TESS_ACT_LEAKY);
+    else if (tile->activation == TESS_ACT_RELU)
+        nat_store_sums(tile, n_pixels, n_vectors, sums, TESS_ACT_RELU);
+    else if (tile->activation == TESS_ACT_RELU6)
+        nat_store_sums(tile, n_pixels, n_vectors, sums, TESS_ACT_RELU6);
+    else
+        nat_store_sums(tile, n_pixels, n_vectors, sums, TESS_ACT_LINEAR);
+}
+
+/* Where vector v of several blocks lies in the weights or biases of the first. */
+NAT_INLINE size_t nat_vector_at(const struct tess_nat_tile *tile, int v)
+{
+    return (size_t)(v / NAT_BLOCK_VECTORS) * tile->block_elems +
+           (size_t)(v % NAT_BLOCK_VECTORS * NAT_LANES);
+}
+
+NAT_INLINE void nat_begin(const struct tess_nat_tile *tile, int n_pixels, int n_vectors,
+                          nat_vector sums[][NAT_MAX_VECTORS])
+{
+#pragma GCC unroll 16
+    for (int p = 0; p < n_pixels; p++) {
+#pragma GCC unroll 16
+        for (int v = 0; v < n_vectors; v++)
+            sums[p][v] = tile->bias ? nat_load(tile->bias + nat_vector_at(tile, v))
+                                    : nat_load(tile->out[p] + v * NAT_LANES);
+    }
+}
+
+/* The next weights times the next float of each pixel. */
+NAT_INLINE void nat_step(const struct tess_nat_tile *tile, int n_pixels, int n_vectors,
+                         nat_vector sums[][NAT_MAX_VECTORS], const float *weights,
+                         const float *const *in, ptrdiff_t i)
+{
+    nat_vector w[NAT_MAX_VECTORS];
+#pragma GCC unroll 16
+    for (int v = 0; v < n_vectors; v++)
+        w[v] = nat_load(weights + nat_vector_at(tile, v));
+#pragma GCC unroll 16
+    for (int p = 0; p < n_pixels; p++) {
+        nat_vector x = nat_splat(in[p][i]);
+#pragma GCC unroll 16
+        for (int v = 0; v < n_vectors; v++)
+            sums[p][v] = nat_madd(sums[p][v], w[v], x);
+    }
+}
+
+NAT_INLINE void nat_dense(const struct tess_nat_tile *tile, int n_pixels, int n_blocks)
+{
+    nat_vector sums[TESS_NAT_MAX_PIXELS][NAT_MAX_VECTORS];
+    const struct tess_nat_tile here = *tile; /* stores cannot change it */
+    const int n_vectors = n_blocks * NAT_BLOCK_VECTORS;
+    const float *weights = here.weights;
+    nat_begin(&here, n_pixels, n_vectors, sums);
+    for (int r = 0; r < here.n_runs; r++) {
+        const float *in[TESS_NAT_MAX_PIXELS];
+#pragma GCC unroll 16
+        for (int p = 0; p < n_pixels; p++)
+            in[p] = here.pixels[r * n_pixels + p];
+        const ptrdiff_t n = here.run_elems[r];
+        for (ptrdiff_t i = 0; i < n; i++, weights += TESS_PACKED_BLOCK)
+            nat_step(&here, n_pixels, n_vectors, sums, weights, in, i);
+    }
+    nat_finish(&here, n_pixels, n_vectors, sums);
+}
+
+NAT_INLINE void nat_depthwise(const struct tess_nat_tile *tile, int n_pixels)
+{
+    nat_vector sums[TESS_NAT_MAX_PIXELS][NAT_MAX_VECTORS];
+    const float *weights = tile->weights;
+    nat_begin(tile, n_pixels, NAT_BLOCK_VECTORS, sums);
+    for (int r = 0; r < tile->n_runs; r++, weights += TESS_PACKED_BLOCK) {
+#pragma GCC unroll 16
+        for (int p = 0; p < n_pixels; p++) {
+            const float *in = tile->pixels[r * n_pixels + p];
+#pragma GCC unroll 16
+            for (int v = 0; v < NAT_BLOCK_VECTORS; v++)
+                sums[p][v] = nat_madd(sums[p][v], nat_load(weights + v * NAT_LANES),
+                                      nat_load(in + v * NAT_LANES));
+        }
+    }
+    nat_finish(tile, n_pixels, NAT_BLOCK_VECTORS, sums);
+}
+
+/* Instances: functions dense_PxB and depthwise_P. */
+#define NAT_DENSE(P, B)                                                                  \
+    static void dense_##P##x##B(const struct tess_nat_tile *tile)                        \
+    {                                                                                    \
+        nat_dense(tile, P, B);                                                           \
+    }
+#define NAT_DEPTHWISE(P)                                                                 \
+    static void depthwise_##P(const struct tess_nat_tile *tile)                          \
+    {                                                                                    \
+        nat_depthwise(tile, P);                                                          \
+    }
+
+#endif
