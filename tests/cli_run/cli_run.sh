@@ -44,6 +44,9 @@ expect() {
     if [ "$got" -ne "$code" ]; then
         failed "exit code $got instead of $code: tessera $*"
         sed 's/^/    /' said
+    elif [ "$code" -ne 0 ] && [ "$(grep -c "error: " said)" -ne 1 ]; then
+        failed "not one sentence of error: tessera $*"
+        sed 's/^/    /' said
     elif [ -n "$words" ] && ! cat out said | grep -q -e "$words"; then
         failed "no \"$words\" in what it says: tessera $*"
         sed 's/^/    /' said

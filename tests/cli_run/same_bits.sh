@@ -22,11 +22,11 @@ run() { # NAME OPTION...: leaves NAME.LAYER for every layer
 }
 
 compare() { # WHAT OPTION...
-    what=$1
+    tiling=$1
     shift
-    check "runs: $what" run tiled "$@"
+    check "runs: $tiling" run tiled "$@"
     for layer in $layers; do
-        check "layer $layer: $what" cmp "whole.$layer" "tiled.$layer"
+        check "layer $layer: $tiling" cmp "whole.$layer" "tiled.$layer"
     done
     rm -f tiled.*
 }
