@@ -166,6 +166,48 @@ static void test_reused_halos_compute_nothing_twice(void **state)
     tess_graph_destroy(graph);
 }
 
+/* The worked example of partition/tiles.c: bands are those of the first op, and the second
+ * follows as far as its input has come. */
+static void test_reused_rows_follow_the_first_op(void **state)
+{
+    (void)state;
+    const int order[] = {0, 1};
+    struct tess_graph *graph = conv_chain(2, 10);
+    struct tess_tiles tiles;
+    struct tess_tiling tiling = {2, 2, TESS_HALO_REUSE};
+    assert_int_equal(tess_tiles_init(&tiles, graph, order, 2, tiling, NULL), TESS_OK);
+    assert_range(tess_tiles_computes(&tiles, TESS_ROWS, 0, 0), 0, 5);
+    assert_range(tess_tiles_computes(&tiles, TESS_ROWS, 1, 0), 5, 10);
+    assert_range(tess_tiles_computes(&tiles, TESS_ROWS, 0, 1), 0, 4);
+    assert_range(tess_tiles_computes(&tiles, TESS_ROWS, 1, 1), 4, 10);
+    /* Columns are driven from the last op. */
+    assert_range(tess_tiles_computes(&tiles, TESS_COLS, 0, 0), 0, 6);
+    assert_range(tess_tiles_computes(&tiles, TESS_COLS, 1, 0), 6, 10);
+    assert_range(tess_tiles_computes(&tiles, TESS_COLS, 0, 1), 0, 5);
+    tess_tiles_release(&tiles);
+    tess_graph_destroy(graph);
+}
+
+static void test_reused_rows_may_be_as_many_as_the_tallest_map_has(void **state)
+{
+    (void)state;
+    int inputs[] = {0, 1};
+    struct tess_op ops[2] = {tess_op_neutral(TESS_OP_CONV, 0, &inputs[0]),
+                             tess_op_neutral(TESS_OP_MAXPOOL, 1, &inputs[1])};
+    struct tess_shape in = {8, 8, 1}, outs[2] = {{8, 8, 1}, {4, 4, 1}};
+    ops[1].window = small_graph_window(2, 2, 0);
+    struct tess_graph *graph = small_graph_create(in, ops, outs, 2);
+    const int order[] = {0, 1};
+    assert_int_equal(tess_tiles_max_rows(graph, order, 2, TESS_HALO_RECOMPUTE), 4);
+    assert_int_equal(tess_tiles_max_rows(graph, order, 2, TESS_HALO_REUSE), 8);
+    struct tess_tiles tiles;
+    struct tess_tiling tiling = {8, 1, TESS_HALO_REUSE};
+    assert_int_equal(tess_tiles_init(&tiles, graph, order, 2, tiling, NULL), TESS_OK);
+    tess_tiles_assert_valid(&tiles);
+    tess_tiles_release(&tiles);
+    tess_graph_destroy(graph);
+}
+
 static void test_an_axis_that_is_not_cut_is_computed_whole(void **state)
 {
     (void)state;
@@ -304,6 +346,8 @@ int main(void)
         cmocka_unit_test(test_every_tile_finds_what_it_reads),
         cmocka_unit_test(test_recomputed_halos_overlap_inside_the_group),
         cmocka_unit_test(test_reused_halos_compute_nothing_twice),
+        cmocka_unit_test(test_reused_rows_follow_the_first_op),
+        cmocka_unit_test(test_reused_rows_may_be_as_many_as_the_tallest_map_has),
         cmocka_unit_test(test_an_axis_that_is_not_cut_is_computed_whole),
         cmocka_unit_test(test_seven_columns_in_five_parts_leave_no_part_empty),
         cmocka_unit_test(test_outer_parts_get_the_bonus),
