@@ -201,7 +201,7 @@ void tess_report_table(const struct tess_run_report *report, struct tess_text *t
     if (report->n_runs > 1)
         tess_text_printf(text_out, " (median of %d, %.1f to %.1f)", report->n_runs,
                          times.least_us / 1e3, times.most_us / 1e3);
-    if (report->plan->predicted_us > 0)
+    if (report->plan->predicted_us > 0 && report->has_profile)
         tess_text_printf(text_out, ", predicted %.1f ms", report->plan->predicted_us / 1e3);
     tess_text_printf(text_out, "\nmemory  predicted %s, verified %s, measured %s",
                      tess_format_bytes(memory->peak, a, sizeof a),
@@ -219,7 +219,7 @@ void tess_report_table(const struct tess_run_report *report, struct tess_text *t
 }
 
 void tess_report_plan(const struct tess_graph *graph, const struct tess_plan *plan,
-                      struct tess_text *text_out)
+                      bool has_profile, struct tess_text *text_out)
 {
     char layers[32], tiling[48], size[24];
     tess_text_printf(text_out, "%-10s %-18s %s\n", "layers", "tiling", "predicted ms");
@@ -242,4 +242,7 @@ void tess_report_plan(const struct tess_graph *graph, const struct tess_plan *pl
                          whole_us / 1e3, n_whole);
     tess_text_printf(text_out, "predicted: %.1f ms, peak %s\n", plan->predicted_us / 1e3,
                      tess_format_bytes(plan->memory.peak, size, sizeof size));
+    if (!has_profile)
+        tess_text_printf(text_out, "times are for no device in particular: measure this one with "
+                                   "tessera bench --profile\n");
 }

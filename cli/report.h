@@ -6,6 +6,8 @@
 #ifndef TESS_CLI_REPORT_H
 #define TESS_CLI_REPORT_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/names.h"
@@ -21,6 +23,7 @@ struct tess_run_report {
     const struct tess_names *names; /* may be NULL */
     const char *kernels;            /* name of the family that ran */
     int64_t measured_peak_bytes;    /* VmHWM, 0 unknown */
+    bool has_profile;               /* times were predicted for this device */
     int n_runs;
     const double *run_us;           /* [n_runs] */
     const double *group_us;         /* [plan->n_groups], of the median run */
@@ -32,9 +35,10 @@ void tess_report_json(const struct tess_run_report *report, struct tess_text *te
 /* Appends a table of detections (or classes), times and the three peaks. */
 void tess_report_table(const struct tess_run_report *report, struct tess_text *text_out);
 
-/* Appends a table of the groups of a plan. */
+/* Appends a table of the groups of a plan. Without a profile of the device, the times say only
+ * which plan is faster. */
 void tess_report_plan(const struct tess_graph *graph, const struct tess_plan *plan,
-                      struct tess_text *text_out);
+                      bool has_profile, struct tess_text *text_out);
 
 /* Median, least and greatest of n > 0 times. The median of an even number is the lower one. */
 struct tess_time_summary {

@@ -44,6 +44,25 @@ static enum tess_status cut(struct tess_session *session, struct tess_error *err
     return status;
 }
 
+/* The profile named, or else that of this device where `bench --profile` was told to put it for
+ * good: tessera/profile.yaml in the user's configuration folder. */
+static void find_profile(struct tess_session *session)
+{
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    char *path = session->profile;
+    size_t size = sizeof session->profile;
+    if (session->args->profile) {
+        snprintf(path, size, "%s", session->args->profile);
+        return;
+    }
+    if (config && config[0])
+        snprintf(path, size, "%s/tessera/profile.yaml", config);
+    else if (home && home[0])
+        snprintf(path, size, "%s/.config/tessera/profile.yaml", home);
+    if (path[0] && access(path, R_OK) != 0)
+        path[0] = '\0';
+}
+
 enum tess_status tess_session_init(struct tess_session *session, const struct tess_args *args,
                                    struct tess_error *error)
 {
@@ -51,6 +70,7 @@ enum tess_status tess_session_init(struct tess_session *session, const struct te
     tess_text_init(&warnings);
     memset(session, 0, sizeof *session);
     session->args = args;
+    find_profile(session);
     session->n_threads = args->n_threads > 0 ? (int)args->n_threads : n_processors();
     enum tess_status status =
         tess_darknet_load(args->model, &session->network, &warnings, error);
@@ -99,7 +119,6 @@ enum { MAX_ARGUMENTS = 40 };
 struct command {
     char *argv[MAX_ARGUMENTS];
     char numbers[8][32];
-    char profile[1024];
     int n, n_numbers;
 };
 
@@ -124,19 +143,6 @@ static void add_number(struct command *command, const char *name, int64_t value)
     add_pair(command, name, text);
 }
 
-/* The profile of this device where `bench --profile` was told to put it for good:
- * tessera/profile.yaml in the user's configuration folder. NULL if there is none. */
-static const char *usual_profile(char *path, size_t size)
-{
-    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    int n = -1;
-    if (config && config[0])
-        n = snprintf(path, size, "%s/tessera/profile.yaml", config);
-    else if (home && home[0])
-        n = snprintf(path, size, "%s/.config/tessera/profile.yaml", home);
-    return n > 0 && (size_t)n < size && access(path, R_OK) == 0 ? path : NULL;
-}
-
 static void build_command(const struct tess_session *session, const char *planner,
                           int64_t input_bytes, struct command *command)
 {
@@ -152,8 +158,7 @@ static void build_command(const struct tess_session *session, const char *planne
     add_pair(command, "--search", args->search);
     add_pair(command, "--halo", args->halo);
     add_pair(command, "--profile",
-             args->profile ? args->profile
-                           : usual_profile(command->profile, sizeof command->profile));
+             session->profile[0] ? session->profile : NULL);
     if (args->forbids_columns)
         add(command, "--no-columns");
     if (args->forbids_copies)

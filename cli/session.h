@@ -18,6 +18,7 @@ struct tess_session {
     const struct tess_kernel_family *family; /* started; NULL before tess_session_start */
     struct tess_kernel_facts facts;
     int n_threads;
+    char profile[1024]; /* file of the device profile that planning uses, empty for none */
 };
 
 /* Reads the model and cuts it to the layers asked for. Warnings of the importer go to standard

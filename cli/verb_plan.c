@@ -20,7 +20,7 @@ static enum tess_status put_plan(const struct tess_session *session,
             : tess_file_write(args->output ? args->output : "-", text.data, text.len, error);
     if (status == TESS_OK && !args->is_quiet) {
         tess_text_release(&text);
-        tess_report_plan(session->graph, plan, &text);
+        tess_report_plan(session->graph, plan, session->profile[0] != '\0', &text);
         fputs(tess_text_string(&text), stderr);
     }
     tess_text_release(&text);

@@ -262,6 +262,7 @@ static enum tess_status write_reports(const struct run *run, int64_t measured_by
         .names = run->args->names ? &run->names : NULL,
         .kernels = run->session.family->name,
         .measured_peak_bytes = measured_bytes,
+        .has_profile = run->session.profile[0] != '\0',
         .n_runs = (int)run->args->n_repeats,
         .run_us = run->run_us,
         .group_us = run->group_us,
