@@ -2,9 +2,10 @@
 # Runs every measurement of this folder and writes bench/results.md. Takes some minutes; wants a
 # machine that does nothing else. Fails if one of them does, having written what there is.
 #
-# Usage: bench/write_results.sh    see bench_common.sh
+# Usage: bench/write_results.sh [ROUNDS]    of vs_darknet.sh; see bench_common.sh
 # shellcheck source=bench/bench_common.sh
 . "$(dirname "$0")/bench_common.sh"
+rounds=${1:-3}
 code=0
 
 section() { # TITLE SCRIPT ARGUMENT...
@@ -22,7 +23,7 @@ section() { # TITLE SCRIPT ARGUMENT...
     echo
     echo "Written by bench/write_results.sh, no number by hand. Memory is that of whole processes."
     section "Predicted, verified, measured" memory_table
-    section "Beside darknet" vs_darknet
+    section "Beside darknet" vs_darknet "$rounds"
     section "Published tilings" mafat_configs
     section "Difference from darknet" darknet_difference
 } >"$cache/results.md"
