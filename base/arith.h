@@ -52,9 +52,21 @@ static inline int64_t tess_div_floor(int64_t value, int64_t unit)
     return value / unit - (value % unit < 0);
 }
 
-static inline int tess_min_int(int a, int b) { return a < b ? a : b; }
-static inline int tess_max_int(int a, int b) { return a > b ? a : b; }
-static inline int64_t tess_min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t tess_max_i64(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int tess_min_int(int a, int b)
+{
+    return a < b ? a : b;
+}
+static inline int tess_max_int(int a, int b)
+{
+    return a > b ? a : b;
+}
+static inline int64_t tess_min_i64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+static inline int64_t tess_max_i64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
 
 #endif

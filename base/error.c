@@ -77,7 +77,8 @@ enum tess_status tess_error_set(struct tess_error *error, enum tess_status statu
 }
 
 enum tess_status tess_error_at(struct tess_error *error, enum tess_status status,
-                               const char *file, int line, int col, const char *format, ...)
+                               const char *file, int line, int col, const char *format,
+                               ...)
 {
     assert(status != TESS_OK);
     if (!error || is_recorded(error))

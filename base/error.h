@@ -10,7 +10,7 @@
 #include "base/status.h"
 
 #if defined(__GNUC__)
-#define TESS_PRINTF(format_index, first_arg) \
+#define TESS_PRINTF(format_index, first_arg)                                             \
     __attribute__((format(printf, format_index, first_arg)))
 #else
 #define TESS_PRINTF(format_index, first_arg)
@@ -36,8 +36,8 @@ enum tess_status tess_error_set(struct tess_error *error, enum tess_status statu
 
 /* Like tess_error_set, with a place in the user's file. `line` and `col` may be 0. */
 enum tess_status tess_error_at(struct tess_error *error, enum tess_status status,
-                               const char *file, int line, int col, const char *format, ...)
-    TESS_PRINTF(6, 7);
+                               const char *file, int line, int col, const char *format,
+                               ...) TESS_PRINTF(6, 7);
 
 /* Adds advice to the recorded error; does nothing if there is none or it has advice. */
 void tess_error_hint(struct tess_error *error, const char *format, ...) TESS_PRINTF(2, 3);

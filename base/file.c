@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum tess_status io_error(struct tess_error *error, const char *path, const char *verb)
+static enum tess_status io_error(struct tess_error *error, const char *path,
+                                 const char *verb)
 {
-    return tess_error_at(error, TESS_E_IO, path, 0, 0, "cannot %s: %s", verb, strerror(errno));
+    return tess_error_at(error, TESS_E_IO, path, 0, 0, "cannot %s: %s", verb,
+                         strerror(errno));
 }
 
 enum tess_status tess_file_read(const char *path, int64_t limit_bytes,

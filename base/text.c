@@ -102,7 +102,8 @@ bool tess_parse_double(const char *string, double *value_out)
     static locale_t c_locale;
     if (!c_locale)
         c_locale = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    if (!isdigit((unsigned char)*string) && *string != '-' && *string != '+' && *string != '.')
+    if (!isdigit((unsigned char)*string) && *string != '-' && *string != '+' &&
+        *string != '.')
         return false;
     for (const char *at = string; *at; at++)
         if (!isdigit((unsigned char)*at) && !strchr("+-.eE", *at))
@@ -117,11 +118,21 @@ bool tess_parse_double(const char *string, double *value_out)
 
 static bool unit_bytes(const char *suffix, double *unit_out)
 {
-    static const struct { const char *name; double bytes; } units[] = {
-        {"", 1}, {"b", 1},
-        {"k", 1024.0}, {"kib", 1024.0}, {"kb", 1e3},
-        {"m", 1048576.0}, {"mib", 1048576.0}, {"mb", 1e6},
-        {"g", 1073741824.0}, {"gib", 1073741824.0}, {"gb", 1e9},
+    static const struct {
+        const char *name;
+        double bytes;
+    } units[] = {
+        {"", 1},
+        {"b", 1},
+        {"k", 1024.0},
+        {"kib", 1024.0},
+        {"kb", 1e3},
+        {"m", 1048576.0},
+        {"mib", 1048576.0},
+        {"mb", 1e6},
+        {"g", 1073741824.0},
+        {"gib", 1073741824.0},
+        {"gb", 1e9},
     };
     char lower[8] = "";
     size_t len = strlen(suffix);
@@ -143,14 +154,16 @@ bool tess_parse_bytes(const char *string, int64_t *bytes_out)
     size_t n_number = strspn(string, "0123456789.");
     char number[40];
     double unit, value;
-    if (n_number == 0 || n_number >= sizeof number || !unit_bytes(string + n_number, &unit))
+    if (n_number == 0 || n_number >= sizeof number ||
+        !unit_bytes(string + n_number, &unit))
         return false;
     memcpy(number, string, n_number);
     number[n_number] = '\0';
     if (!tess_parse_double(number, &value) || value * unit > 9e18)
         return false;
     int64_t whole;
-    if (tess_parse_i64(number, 0, INT64_MAX, &whole)) { /* exact where no fraction is given */
+    if (tess_parse_i64(number, 0, INT64_MAX,
+                       &whole)) { /* exact where no fraction is given */
         if (__builtin_mul_overflow(whole, (int64_t)unit, bytes_out))
             return false;
         return true;
@@ -200,7 +213,8 @@ static size_t edit_distance(const char *a, const char *b)
         size_t diagonal = row[0];
         row[0] = i;
         for (size_t j = 1; j <= n_b; j++) {
-            bool is_same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+            bool is_same =
+                tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
             size_t best = diagonal + !is_same;
             diagonal = row[j];
             if (row[j] + 1 < best)
@@ -226,6 +240,7 @@ const char *tess_nearest_word(const char *word, const char *const *candidates)
     }
     /* One slip for short words, two or three for longer ones. */
     size_t allowed = 1 + strlen(word) / 4;
-    return nearest && nearest_distance <= allowed && nearest_distance < strlen(word) ? nearest
-                                                                                     : NULL;
+    return nearest && nearest_distance <= allowed && nearest_distance < strlen(word)
+               ? nearest
+               : NULL;
 }

@@ -8,7 +8,7 @@
 enum option_kind {
     KIND_FLAG,
     KIND_TEXT,
-    KIND_BYTES,  /* sizes, a comma list for bench */
+    KIND_BYTES, /* sizes, a comma list for bench */
     KIND_INT,
     KIND_REAL,
     KIND_LAYERS, /* A..B */
@@ -30,8 +30,9 @@ struct option {
 #define AT(field) offsetof(struct tess_args, field)
 
 static const struct option OPTIONS[] = {
-    {"--weights", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH) | IN(INFO),
-     AT(weights), "darknet weights of the model"},
+    {"--weights", KIND_TEXT, "FILE", NULL, 0, 0,
+     IN(RUN) | IN(PLAN) | IN(BENCH) | IN(INFO), AT(weights),
+     "darknet weights of the model"},
     {"--image", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN), AT(image),
      "photograph to look at, JPEG or PNG"},
     {"--raw-input", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN), AT(raw_input),
@@ -43,8 +44,8 @@ static const struct option OPTIONS[] = {
      "run or check this plan file instead of searching for one"},
     {"--untiled", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN), AT(is_untiled),
      "run every layer whole, whatever memory that takes"},
-    {"--search", KIND_TEXT, "NAME", "dp", 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH), AT(search),
-     "planning method: dp (best), mafat (published baseline), untiled, ilp"},
+    {"--search", KIND_TEXT, "NAME", "dp", 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH),
+     AT(search), "planning method: dp (best), mafat (published baseline), untiled, ilp"},
     {"--halo", KIND_TEXT, "WHICH", "any", 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH), AT(halo),
      "what tiles may do about halos: any, reuse, recompute"},
     {"--no-columns", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH),
@@ -74,7 +75,8 @@ static const struct option OPTIONS[] = {
     {"--nms", KIND_REAL, "T", "0.45", 0, 1, IN(RUN), AT(overlap),
      "boxes of one class overlapping by more (IoU) are one"},
     {"--fit", KIND_TEXT, "HOW", "letterbox", 0, 0, IN(RUN), AT(fit),
-     "how the photograph meets the input: letterbox (darknet) or stretch (AlexeyAB, OpenCV)"},
+     "how the photograph meets the input: letterbox (darknet) or stretch (AlexeyAB, "
+     "OpenCV)"},
     {"--annotate", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN), AT(annotate),
      "write the photograph with boxes drawn, .png or .jpg"},
     {"--json", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN) | IN(INFO) | IN(BENCH) | IN(VERIFY),
@@ -85,8 +87,8 @@ static const struct option OPTIONS[] = {
      "run so often and report median, least and most time"},
     {"--seed", KIND_INT, "N", "1", 0, 9e15, IN(SYNTH), AT(seed),
      "which random weights; the same seed gives the same bytes on every machine"},
-    {"--output", KIND_TEXT, "FILE", NULL, 0, 0, IN(PLAN) | IN(SYNTH) | IN(BENCH), AT(output),
-     "file to write, - for standard output"},
+    {"--output", KIND_TEXT, "FILE", NULL, 0, 0, IN(PLAN) | IN(SYNTH) | IN(BENCH),
+     AT(output), "file to write, - for standard output"},
     {"--quiet", KIND_FLAG, NULL, NULL, 0, 0,
      IN(RUN) | IN(PLAN) | IN(BENCH) | IN(SYNTH) | IN(VERIFY), AT(is_quiet),
      "no progress, no tables"},
@@ -105,7 +107,8 @@ static const struct {
     {"verify", "MODEL.cfg", "check a plan file independently and print its memory",
      "tessera verify yolov2.cfg --plan plan.yaml"},
     {"run", "MODEL.cfg", "run a network within a budget",
-     "tessera run yolo.cfg --weights yolo.weights --image dog.jpg --memory 32M --annotate "
+     "tessera run yolo.cfg --weights yolo.weights --image dog.jpg --memory 32M "
+     "--annotate "
      "out.png"},
     {"bench", "[MODEL.cfg]", "compare budgets and searches, or measure this device",
      "tessera bench yolov2.cfg --layers 0..15 --memory 96M,64M,38M"},
@@ -165,7 +168,8 @@ static enum tess_status set_bytes(const struct option *option, const char *value
     for (char *item = strsep(&rest, ","); item; item = strsep(&rest, ",")) {
         int64_t bytes;
         if (!tess_parse_bytes(item, &bytes) || bytes < 1)
-            return bad_value(option, value, "a size such as 64M, 1.5G or 67108864", error);
+            return bad_value(option, value, "a size such as 64M, 1.5G or 67108864",
+                             error);
         if (args->n_budgets == (int)(sizeof args->budgets / sizeof *args->budgets))
             return bad_value(option, value, "at most 16 sizes", error);
         args->budgets[args->n_budgets++] = bytes;
@@ -210,8 +214,8 @@ static enum tess_status set_dump(const struct option *option, const char *value,
     return TESS_OK;
 }
 
-static enum tess_status set_number(const struct option *option, const char *value, void *field,
-                                   struct tess_error *error)
+static enum tess_status set_number(const struct option *option, const char *value,
+                                   void *field, struct tess_error *error)
 {
     char wanted[96];
     double real;
@@ -247,8 +251,8 @@ static enum tess_status set_option(const struct option *option, const char *valu
     return TESS_E_INTERNAL;
 }
 
-static enum tess_status parse_option(int argc, char **argv, int *at, struct tess_args *args,
-                                     struct tess_error *error)
+static enum tess_status parse_option(int argc, char **argv, int *at,
+                                     struct tess_args *args, struct tess_error *error)
 {
     const char *name = argv[*at];
     if (strcmp(name, "-o") == 0)
@@ -301,7 +305,8 @@ static enum tess_status set_defaults(struct tess_args *args, struct tess_error *
     for (int i = 0; i < N_OPTIONS; i++) {
         if (!OPTIONS[i].fallback)
             continue;
-        enum tess_status status = set_option(&OPTIONS[i], OPTIONS[i].fallback, args, error);
+        enum tess_status status =
+            set_option(&OPTIONS[i], OPTIONS[i].fallback, args, error);
         if (status != TESS_OK)
             return status;
     }
@@ -345,23 +350,25 @@ enum tess_status tess_args_parse(int argc, char **argv, struct tess_args *args_o
 
 void tess_args_help(struct tess_text *text_out)
 {
-    tess_text_printf(text_out, "Runs convolutional detectors whose memory does not fit.\n\n"
-                               "usage: tessera COMMAND MODEL.cfg [options]\n\n");
+    tess_text_printf(text_out,
+                     "Runs convolutional detectors whose memory does not fit.\n\n"
+                     "usage: tessera COMMAND MODEL.cfg [options]\n\n");
     for (int verb = 0; verb < TESS_N_VERBS; verb++)
         tess_text_printf(text_out, "  %-8s %s\n", VERBS[verb].name, VERBS[verb].help);
-    tess_text_printf(text_out,
-                     "\nThe main option is --memory: the bytes the whole process may hold.\n"
-                     "\n  %s\n\nOptions of a command: tessera COMMAND --help\n"
-                     "Exit codes: 0 ok, 1 internal, 2 usage, 3 config or plan, 4 model, 5 budget "
-                     "infeasible\n(the message names the smallest that works), 6 budget exceeded, "
-                     "7 network, 8 verify\nmismatch, 130 interrupted.\n",
-                     VERBS[TESS_VERB_RUN].example);
+    tess_text_printf(
+        text_out,
+        "\nThe main option is --memory: the bytes the whole process may hold.\n"
+        "\n  %s\n\nOptions of a command: tessera COMMAND --help\n"
+        "Exit codes: 0 ok, 1 internal, 2 usage, 3 config or plan, 4 model, 5 budget "
+        "infeasible\n(the message names the smallest that works), 6 budget exceeded, "
+        "7 network, 8 verify\nmismatch, 130 interrupted.\n",
+        VERBS[TESS_VERB_RUN].example);
 }
 
 void tess_args_verb_help(enum tess_verb verb, struct tess_text *text_out)
 {
-    tess_text_printf(text_out, "%s\n\nusage: tessera %s %s [options]\n\n", VERBS[verb].help,
-                     VERBS[verb].name, VERBS[verb].arguments);
+    tess_text_printf(text_out, "%s\n\nusage: tessera %s %s [options]\n\n",
+                     VERBS[verb].help, VERBS[verb].name, VERBS[verb].arguments);
     for (int i = 0; i < N_OPTIONS; i++) {
         const struct option *option = &OPTIONS[i];
         if (!(option->verbs & (1u << verb)) || !option->help)

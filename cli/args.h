@@ -41,7 +41,8 @@ struct tess_args {
     double threshold, overlap;
     bool is_untiled, is_quiet, has_help, reads_facts, has_budget;
     bool forbids_copies, forbids_columns, forbids_reorder;
-    int64_t first_layer, last_layer; /* --layers A..B, negative from the end; -1,-1 none */
+    int64_t first_layer,
+        last_layer; /* --layers A..B, negative from the end; -1,-1 none */
     bool has_layers;
     int n_dumps;
     struct tess_dump_request dumps[TESS_MAX_DUMPS];

@@ -6,20 +6,23 @@
 #include <string.h>
 #include <unistd.h>
 
-static enum tess_status open_dump(struct tess_dump *dump, const struct tess_dump_request *request,
-                                  const struct tess_graph *graph, struct tess_error *error)
+static enum tess_status open_dump(struct tess_dump *dump,
+                                  const struct tess_dump_request *request,
+                                  const struct tess_graph *graph,
+                                  struct tess_error *error)
 {
     int layer;
     if (!tess_graph_find_layer(graph, request->layer, &layer)) {
         tess_error_set(error, TESS_E_USAGE, "--dump: there is no layer %lld",
                        (long long)request->layer);
-        tess_error_hint(error, "layers are 0..%d, or -1.. from the end", graph->n_layers - 1);
+        tess_error_hint(error, "layers are 0..%d, or -1.. from the end",
+                        graph->n_layers - 1);
         return TESS_E_USAGE;
     }
     dump->tensor = graph->layers[layer].tensor;
     if (dump->tensor < 0 || graph->tensors[dump->tensor].producer < 0)
-        return tess_error_set(error, TESS_E_USAGE, "--dump: layer %d is not among those run",
-                              layer);
+        return tess_error_set(error, TESS_E_USAGE,
+                              "--dump: layer %d is not among those run", layer);
     dump->path = request->path;
     dump->row = malloc(sizeof(float) * (size_t)graph->tensors[dump->tensor].w);
     if (!dump->row)
@@ -77,7 +80,8 @@ static bool write_at(int fd, const void *bytes, size_t n_bytes, off_t offset)
     return true;
 }
 
-static enum tess_status take(const struct tess_dump *dump, const struct tess_tensor *tensor,
+static enum tess_status take(const struct tess_dump *dump,
+                             const struct tess_tensor *tensor,
                              const struct tess_plane *tile, struct tess_error *error)
 {
     for (int c = 0; c < tile->channels; c++) {
@@ -85,10 +89,11 @@ static enum tess_status take(const struct tess_dump *dump, const struct tess_ten
             const float *from = tile->data + (size_t)y * tile->row_stride + c;
             for (int x = 0; x < tile->n_cols; x++)
                 dump->row[x] = from[(size_t)x * tile->pixel_stride];
-            off_t at = (((off_t)c * tensor->h + tile->row + y) * tensor->w + tile->col) * 4;
+            off_t at =
+                (((off_t)c * tensor->h + tile->row + y) * tensor->w + tile->col) * 4;
             if (!write_at(dump->fd, dump->row, sizeof(float) * (size_t)tile->n_cols, at))
-                return tess_error_at(error, TESS_E_IO, dump->path, 0, 0, "cannot write: %s",
-                                     strerror(errno));
+                return tess_error_at(error, TESS_E_IO, dump->path, 0, 0,
+                                     "cannot write: %s", strerror(errno));
         }
     }
     return TESS_OK;

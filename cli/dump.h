@@ -26,7 +26,8 @@ struct tess_dumps {
 
 /* Opens (and empties) the files. The layers must be part of `graph`. TESS_E_USAGE, TESS_E_IO. */
 enum tess_status tess_dumps_init(struct tess_dumps *dumps, const struct tess_args *args,
-                                 const struct tess_graph *graph, struct tess_error *error);
+                                 const struct tess_graph *graph,
+                                 struct tess_error *error);
 
 /* Closes the files. Accepts zeroed memory. TESS_E_IO if the last bytes could not be written. */
 enum tess_status tess_dumps_close(struct tess_dumps *dumps, struct tess_error *error);

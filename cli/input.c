@@ -18,10 +18,11 @@ static enum tess_status check_raw(struct tess_input *input, struct tess_error *e
                              strerror(errno));
     long long wanted = 4LL * input->h * input->w * input->c;
     if (S_ISREG(info.st_mode) && info.st_size != wanted) {
-        tess_error_at(error, TESS_E_MODEL, input->raw_path, 0, 0,
-                      "the network reads %lld bytes (%d channels of %dx%d float32), the file "
-                      "has %lld",
-                      wanted, input->c, input->h, input->w, (long long)info.st_size);
+        tess_error_at(
+            error, TESS_E_MODEL, input->raw_path, 0, 0,
+            "the network reads %lld bytes (%d channels of %dx%d float32), the file "
+            "has %lld",
+            wanted, input->c, input->h, input->w, (long long)info.st_size);
         return TESS_E_MODEL;
     }
     input->held_bytes = 4LL * input->w;
@@ -33,17 +34,19 @@ static enum tess_status check_image(struct tess_input *input, enum tess_fit fit,
 {
     struct tess_image *image = NULL;
     if (input->c != 3) {
-        tess_error_set(error, TESS_E_MODEL, "the network reads %d channels, an image has 3",
-                       input->c);
+        tess_error_set(error, TESS_E_MODEL,
+                       "the network reads %d channels, an image has 3", input->c);
         tess_error_hint(error, "use --raw-input");
         return TESS_E_MODEL;
     }
     enum tess_status status = tess_image_open(input->image_path, &image, error);
     if (status != TESS_OK)
         return status;
-    tess_letterbox_init(&input->box, fit, tess_image_width(image), tess_image_height(image),
-                        input->picture.image_w, input->picture.image_h);
-    input->held_bytes = tess_image_held_bytes(image) + tess_letterbox_bytes_needed(&input->box);
+    tess_letterbox_init(&input->box, fit, tess_image_width(image),
+                        tess_image_height(image), input->picture.image_w,
+                        input->picture.image_h);
+    input->held_bytes =
+        tess_image_held_bytes(image) + tess_letterbox_bytes_needed(&input->box);
     tess_image_destroy(image);
     return TESS_OK;
 }
@@ -60,9 +63,9 @@ enum tess_status tess_input_init(struct tess_input *input, const struct tess_arg
                                  .picture = graph->picture,
                                  .fd = -1};
     if (!args->image == !args->raw_input) {
-        tess_error_set(error, TESS_E_USAGE, args->image
-                                                ? "--image and --raw-input exclude each other"
-                                                : "nothing to look at");
+        tess_error_set(error, TESS_E_USAGE,
+                       args->image ? "--image and --raw-input exclude each other"
+                                   : "nothing to look at");
         tess_error_hint(error, "give --image FILE or --raw-input FILE");
         return TESS_E_USAGE;
     }
@@ -72,7 +75,8 @@ enum tess_status tess_input_init(struct tess_input *input, const struct tess_arg
         return check_image(input, TESS_FIT_LETTERBOX, error);
     if (strcmp(args->fit, "stretch") == 0)
         return check_image(input, TESS_FIT_STRETCH, error);
-    tess_error_set(error, TESS_E_USAGE, "--fit %s: expected letterbox or stretch", args->fit);
+    tess_error_set(error, TESS_E_USAGE, "--fit %s: expected letterbox or stretch",
+                   args->fit);
     return TESS_E_USAGE;
 }
 
@@ -119,7 +123,8 @@ static enum tess_status raw_row(const struct tess_input *input, int y, int c, fl
     char *at = input->scratch;
     off_t offset = ((off_t)c * input->h + y) * (off_t)n_bytes;
     for (size_t n_read = 0; n_read < n_bytes;) {
-        ssize_t n = pread(input->fd, at + n_read, n_bytes - n_read, offset + (off_t)n_read);
+        ssize_t n =
+            pread(input->fd, at + n_read, n_bytes - n_read, offset + (off_t)n_read);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -133,14 +138,14 @@ static enum tess_status raw_row(const struct tess_input *input, int y, int c, fl
     return TESS_OK;
 }
 
-static enum tess_status raw_rows(const struct tess_input *input, const struct tess_plane *rows,
-                                 struct tess_error *error)
+static enum tess_status raw_rows(const struct tess_input *input,
+                                 const struct tess_plane *rows, struct tess_error *error)
 {
     for (int c = 0; c < rows->channels; c++) {
         for (int y = 0; y < rows->n_rows; y++) {
-            enum tess_status status =
-                raw_row(input, rows->row + y, c, rows->data + (size_t)y * rows->row_stride + c,
-                        rows->pixel_stride, error);
+            enum tess_status status = raw_row(
+                input, rows->row + y, c, rows->data + (size_t)y * rows->row_stride + c,
+                rows->pixel_stride, error);
             if (status != TESS_OK)
                 return status;
         }

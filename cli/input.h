@@ -15,9 +15,9 @@
 #include "model/graph.h"
 
 struct tess_input {
-    const char *image_path; /* borrowed; NULL for raw input */
-    const char *raw_path;   /* borrowed; NULL for an image */
-    int h, w, c;            /* of the network's input */
+    const char *image_path;      /* borrowed; NULL for raw input */
+    const char *raw_path;        /* borrowed; NULL for an image */
+    int h, w, c;                 /* of the network's input */
     struct tess_picture picture; /* image: what the network makes of it */
     struct tess_letterbox box;   /* image: how it is fitted */
     int64_t held_bytes;          /* most memory that reading holds */
@@ -34,7 +34,8 @@ struct tess_input {
  * image needs 3 channels, a raw file exactly h*w*c floats. TESS_E_USAGE if there is none or two,
  * TESS_E_IO, TESS_E_MODEL. */
 enum tess_status tess_input_init(struct tess_input *input, const struct tess_args *args,
-                                 const struct tess_graph *graph, struct tess_error *error);
+                                 const struct tess_graph *graph,
+                                 struct tess_error *error);
 
 /* Opens the file at its first row, again after it was closed. TESS_E_IO, TESS_E_NOMEM. */
 enum tess_status tess_input_open(struct tess_input *input, struct tess_error *error);

@@ -123,7 +123,8 @@ static enum tess_status fetch_row(struct tess_letterbox_stream *stream, int y,
 
 /* Writes padding to columns [begin, end) of row `y` of the uncropped image, as far as the
  * plane has them. */
-static void pad_pixels(const struct tess_letterbox_stream *stream, int y, int begin, int end)
+static void pad_pixels(const struct tess_letterbox_stream *stream, int y, int begin,
+                       int end)
 {
     const struct tess_rgb_plane *plane = stream->plane;
     const int row = y - plane->crop_top;
@@ -139,8 +140,8 @@ static void pad_pixels(const struct tess_letterbox_stream *stream, int y, int be
 }
 
 /* Mixes two resized rows into row `r` of the fitted image, as far as the plane has it. */
-static void mix_rows(const struct tess_letterbox_stream *stream, int r, const float *upper,
-                     const float *lower, float dy)
+static void mix_rows(const struct tess_letterbox_stream *stream, int r,
+                     const float *upper, const float *lower, float dy)
 {
     const struct tess_letterbox *box = stream->box;
     const struct tess_rgb_plane *plane = stream->plane;
@@ -185,8 +186,8 @@ static enum tess_status write_row(struct tess_letterbox_stream *stream, int r,
 }
 
 void tess_letterbox_stream_init(struct tess_letterbox_stream *stream,
-                                const struct tess_letterbox *box, struct tess_image *image,
-                                void *scratch)
+                                const struct tess_letterbox *box,
+                                struct tess_image *image, void *scratch)
 {
     assert(tess_image_width(image) == box->image_w);
     assert(tess_image_height(image) == box->image_h);
@@ -227,7 +228,8 @@ enum tess_status tess_letterbox_finish(struct tess_letterbox_stream *stream,
                                        struct tess_error *error)
 {
     while (stream->next_y < stream->box->image_h) {
-        enum tess_status status = tess_image_next_row(stream->image, stream->rgb_row, error);
+        enum tess_status status =
+            tess_image_next_row(stream->image, stream->rgb_row, error);
         if (status != TESS_OK)
             return status;
         stream->next_y++;

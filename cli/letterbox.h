@@ -61,9 +61,9 @@ enum { TESS_LETTERBOX_LEVELS = 256 };
 
 /* A photograph being fitted, some rows at a time. */
 struct tess_letterbox_stream {
-    const struct tess_letterbox *box;   /* borrowed */
-    struct tess_image *image;           /* borrowed */
-    const struct tess_rgb_plane *plane; /* of the call in progress */
+    const struct tess_letterbox *box;    /* borrowed */
+    struct tess_image *image;            /* borrowed */
+    const struct tess_rgb_plane *plane;  /* of the call in progress */
     float levels[TESS_LETTERBOX_LEVELS]; /* a byte as a fraction of 1 */
     float *slots[2];        /* [fitted_w][3] resized rows, in the scratch memory */
     int slot_y[2];          /* the image row that a slot holds, -1 for none */
@@ -74,8 +74,8 @@ struct tess_letterbox_stream {
 /* Starts on `image`, freshly opened and of the size given to tess_letterbox_init. `scratch` is
  * aligned for float. All arguments are borrowed until the stream is no longer used. */
 void tess_letterbox_stream_init(struct tess_letterbox_stream *stream,
-                                const struct tess_letterbox *box, struct tess_image *image,
-                                void *scratch);
+                                const struct tess_letterbox *box,
+                                struct tess_image *image, void *scratch);
 
 /* Writes every pixel of `plane`, which must begin at or below the end of the plane before. Errors
  * are those of tess_image_next_row(); `plane` is then undefined. */

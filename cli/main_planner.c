@@ -14,7 +14,8 @@ int main(int argc, char **argv)
     tess_error_init(&error);
     enum tess_status status = tess_args_parse(argc, argv, &args, &error);
     if (status == TESS_OK && (args.verb != TESS_VERB_PLAN || !args.reads_facts)) {
-        status = tess_error_set(&error, TESS_E_USAGE, "this program is started by tessera");
+        status =
+            tess_error_set(&error, TESS_E_USAGE, "this program is started by tessera");
         tess_error_hint(&error, "use: tessera plan");
     }
     if (status == TESS_OK)

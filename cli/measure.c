@@ -29,8 +29,9 @@ struct sample {
     struct tess_tiling tiling;
 };
 
-static enum tess_status random_filters(void *context, int op, int begin, int end, float *kernel,
-                                       float *bias, struct tess_error *error)
+static enum tess_status random_filters(void *context, int op, int begin, int end,
+                                       float *kernel, float *bias,
+                                       struct tess_error *error)
 {
     const struct tess_graph *graph = context;
     struct tess_rng rng;
@@ -63,7 +64,8 @@ static enum tess_status time_runs(struct tess_executor *executor, double *median
     const struct tess_row_source input = {random_rows, NULL};
     double run_us[MAX_RUNS], total_us = 0, warm_up_us;
     int n_runs = 0;
-    enum tess_status status = tess_executor_run(executor, &input, NULL, &warm_up_us, error);
+    enum tess_status status =
+        tess_executor_run(executor, &input, NULL, &warm_up_us, error);
     while (status == TESS_OK && n_runs < MAX_RUNS &&
            (n_runs < MIN_RUNS || total_us < MIN_US)) {
         status = tess_executor_run(executor, &input, NULL, &run_us[n_runs], error);
@@ -93,9 +95,9 @@ static enum tess_status time_plan(const struct probe *probe, struct tess_graph *
     return status;
 }
 
-static enum tess_status time_sample(const struct probe *probe, const struct sample *sample,
-                                    double *median_us_out, int64_t *macs_out,
-                                    struct tess_error *error)
+static enum tess_status time_sample(const struct probe *probe,
+                                    const struct sample *sample, double *median_us_out,
+                                    int64_t *macs_out, struct tess_error *error)
 {
     char cfg[512];
     struct tess_graph *graph = NULL;
@@ -123,22 +125,37 @@ static enum tess_status time_sample(const struct probe *probe, const struct samp
     return status;
 }
 
-#define WHOLE {1, 1, TESS_HALO_RECOMPUTE}
+#define WHOLE                                                                            \
+    {                                                                                    \
+        1, 1, TESS_HALO_RECOMPUTE                                                        \
+    }
 
-static enum tess_status measure_classes(const struct probe *probe, void (*say)(const char *),
-                                        struct tess_profile *profile, struct tess_error *error)
+static enum tess_status measure_classes(const struct probe *probe,
+                                        void (*say)(const char *),
+                                        struct tess_profile *profile,
+                                        struct tess_error *error)
 {
     static const struct sample samples[TESS_SPEED_N_CLASSES] = {
-        [TESS_SPEED_CONV_FEW] = {304, 3, "[conv]\nfilters=32\nsize=3\npad=1\n"
-                                         "activation=leaky\n", WHOLE},
-        [TESS_SPEED_CONV_NARROW] = {152, 32, "[conv]\nfilters=64\nsize=3\npad=1\n"
-                                             "activation=leaky\n", WHOLE},
-        [TESS_SPEED_CONV_WIDE] = {38, 256, "[conv]\nfilters=512\nsize=3\npad=1\n"
-                                           "activation=leaky\n", WHOLE},
-        [TESS_SPEED_CONV_POINT] = {38, 512, "[conv]\nfilters=256\nsize=1\n"
-                                            "activation=leaky\n", WHOLE},
-        [TESS_SPEED_DEPTHWISE] = {76, 128, "[conv]\nfilters=128\ngroups=128\nsize=3\npad=1\n"
-                                           "activation=leaky\n", WHOLE},
+        [TESS_SPEED_CONV_FEW] = {304, 3,
+                                 "[conv]\nfilters=32\nsize=3\npad=1\n"
+                                 "activation=leaky\n",
+                                 WHOLE},
+        [TESS_SPEED_CONV_NARROW] = {152, 32,
+                                    "[conv]\nfilters=64\nsize=3\npad=1\n"
+                                    "activation=leaky\n",
+                                    WHOLE},
+        [TESS_SPEED_CONV_WIDE] = {38, 256,
+                                  "[conv]\nfilters=512\nsize=3\npad=1\n"
+                                  "activation=leaky\n",
+                                  WHOLE},
+        [TESS_SPEED_CONV_POINT] = {38, 512,
+                                   "[conv]\nfilters=256\nsize=1\n"
+                                   "activation=leaky\n",
+                                   WHOLE},
+        [TESS_SPEED_DEPTHWISE] = {76, 128,
+                                  "[conv]\nfilters=128\ngroups=128\nsize=3\npad=1\n"
+                                  "activation=leaky\n",
+                                  WHOLE},
         [TESS_SPEED_CONNECTED] = {1, 4096, "[connected]\noutput=1024\nactivation=leaky\n",
                                   WHOLE},
     };
@@ -147,7 +164,8 @@ static enum tess_status measure_classes(const struct probe *probe, void (*say)(c
         int64_t macs = 1;
         if (say)
             say(tess_speed_class_name((enum tess_speed_class)i));
-        enum tess_status status = time_sample(probe, &samples[i], &median_us, &macs, error);
+        enum tess_status status =
+            time_sample(probe, &samples[i], &median_us, &macs, error);
         if (status != TESS_OK)
             return status;
         profile->macs_per_us[i] = (double)macs / median_us;
@@ -156,7 +174,8 @@ static enum tess_status measure_classes(const struct probe *probe, void (*say)(c
 }
 
 /* A maximum over 1x1 windows only moves data: every byte is read once and written once. */
-static enum tess_status measure_memory(const struct probe *probe, struct tess_profile *profile,
+static enum tess_status measure_memory(const struct probe *probe,
+                                       struct tess_profile *profile,
                                        struct tess_error *error)
 {
     const struct sample sample = {304, 64, "[maxpool]\nsize=1\nstride=1\n", WHOLE};
@@ -170,7 +189,8 @@ static enum tess_status measure_memory(const struct probe *probe, struct tess_pr
 
 /* One row at a time against eight: the difference is the cost of the calls. A narrow map against
  * a wide one of the same work: the difference is the cost of the rows. */
-static enum tess_status measure_calls(const struct probe *probe, struct tess_profile *profile,
+static enum tess_status measure_calls(const struct probe *probe,
+                                      struct tess_profile *profile,
                                       struct tess_error *error)
 {
     const char *const body = "[conv]\nfilters=32\nsize=3\npad=1\nactivation=linear\n";
@@ -193,8 +213,8 @@ static enum tess_status measure_calls(const struct probe *probe, struct tess_pro
     return TESS_OK;
 }
 
-enum tess_status tess_measure_profile(const struct tess_kernel_family *family, int n_threads,
-                                      void (*say)(const char *what),
+enum tess_status tess_measure_profile(const struct tess_kernel_family *family,
+                                      int n_threads, void (*say)(const char *what),
                                       struct tess_profile *profile_out,
                                       struct tess_error *error)
 {

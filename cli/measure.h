@@ -10,8 +10,8 @@
 
 /* Measures with a started family on `n_threads` threads; some seconds. `say` (may be NULL) is
  * told what is being measured. Errors are the executor's. */
-enum tess_status tess_measure_profile(const struct tess_kernel_family *family, int n_threads,
-                                      void (*say)(const char *what),
+enum tess_status tess_measure_profile(const struct tess_kernel_family *family,
+                                      int n_threads, void (*say)(const char *what),
                                       struct tess_profile *profile_out,
                                       struct tess_error *error);
 

@@ -11,14 +11,15 @@
 
 enum { TEXT_LIMIT_BYTES = 1 << 20 };
 
-static enum tess_status read_facts(struct tess_kernel_facts *facts_out, struct tess_error *error)
+static enum tess_status read_facts(struct tess_kernel_facts *facts_out,
+                                   struct tess_error *error)
 {
     struct tess_text text;
     tess_text_init(&text);
     enum tess_status status = tess_file_read("-", TEXT_LIMIT_BYTES, &text, error);
     if (status == TESS_OK)
-        status = tess_facts_read(tess_text_string(&text), text.len, "kernel facts", facts_out,
-                                 error);
+        status = tess_facts_read(tess_text_string(&text), text.len, "kernel facts",
+                                 facts_out, error);
     tess_text_release(&text);
     return status;
 }
@@ -32,7 +33,8 @@ static enum tess_status read_profile(const char *path, struct tess_profile *prof
     tess_text_init(&text);
     enum tess_status status = tess_file_read(path, TEXT_LIMIT_BYTES, &text, error);
     if (status == TESS_OK)
-        status = tess_profile_read(tess_text_string(&text), text.len, path, profile_out, error);
+        status = tess_profile_read(tess_text_string(&text), text.len, path, profile_out,
+                                   error);
     tess_text_release(&text);
     return status;
 }
@@ -63,7 +65,8 @@ static enum tess_status read_options(const struct tess_args *args,
     options->allows_reorder = !args->forbids_reorder;
     options->allows_reuse = strcmp(args->halo, "recompute") != 0;
     options->allows_recompute = strcmp(args->halo, "reuse") != 0;
-    if (strcmp(args->halo, "any") != 0 && options->allows_reuse && options->allows_recompute) {
+    if (strcmp(args->halo, "any") != 0 && options->allows_reuse &&
+        options->allows_recompute) {
         tess_error_set(error, TESS_E_USAGE, "--halo %s: expected any, reuse or recompute",
                        args->halo);
         return TESS_E_USAGE;
@@ -71,7 +74,8 @@ static enum tess_status read_options(const struct tess_args *args,
     if (!tess_search_find(args->search))
         return unknown_search(args->search, error);
     enum tess_status status = read_facts(&options->facts, error);
-    return status == TESS_OK ? read_profile(args->profile, &options->profile, error) : status;
+    return status == TESS_OK ? read_profile(args->profile, &options->profile, error)
+                             : status;
 }
 
 static enum tess_status load(const struct tess_args *args, struct tess_graph **graph_out,
@@ -93,7 +97,8 @@ static enum tess_status load(const struct tess_args *args, struct tess_graph **g
     return status;
 }
 
-enum tess_status tess_verb_plan_here(const struct tess_args *args, struct tess_error *error)
+enum tess_status tess_verb_plan_here(const struct tess_args *args,
+                                     struct tess_error *error)
 {
     struct tess_graph *graph = NULL;
     struct tess_plan *plan = NULL;

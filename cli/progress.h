@@ -12,7 +12,8 @@ struct tess_progress {
 };
 
 /* Starts the clock. Nothing is shown unless standard error is a terminal and `is_wanted`. */
-void tess_progress_init(struct tess_progress *progress, const char *label, bool is_wanted);
+void tess_progress_init(struct tess_progress *progress, const char *label,
+                        bool is_wanted);
 
 /* Says how much is done, 0 to 1. Draws at most ten times a second, first after a second. */
 void tess_progress_show(struct tess_progress *progress, double done);

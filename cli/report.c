@@ -80,8 +80,8 @@ static void put_detections(struct tess_json *json, const struct tess_run_report 
     tess_json_end(json);
 }
 
-static void describe_group(const struct tess_graph *graph, const struct tess_plan *plan, int i,
-                           char *layers, size_t size)
+static void describe_group(const struct tess_graph *graph, const struct tess_plan *plan,
+                           int i, char *layers, size_t size)
 {
     const struct tess_group *group = &plan->groups[i];
     int first = graph->ops[plan->order[group->first]].layer;
@@ -118,8 +118,9 @@ static void put_times(struct tess_json *json, const struct tess_run_report *repo
         describe_group(report->graph, report->plan, i, layers, sizeof layers);
         tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
         put_string(json, "layers", layers);
-        put_string(json, "tiling",
-                   describe_tiling(report->plan->groups[i].tiling, tiling, sizeof tiling));
+        put_string(
+            json, "tiling",
+            describe_tiling(report->plan->groups[i].tiling, tiling, sizeof tiling));
         put_double(json, "time", report->group_us[i] / 1e3);
         put_double(json, "predicted", report->plan->groups[i].predicted_us / 1e3);
         tess_json_end(json);
@@ -170,7 +171,8 @@ void tess_report_json(const struct tess_run_report *report, struct tess_text *te
     tess_json_end(&json);
 }
 
-static void table_results(const struct tess_run_report *report, struct tess_text *text_out)
+static void table_results(const struct tess_run_report *report,
+                          struct tess_text *text_out)
 {
     char buffer[TESS_NAMES_BUFFER_BYTES];
     const struct tess_results *results = report->results;
@@ -179,16 +181,16 @@ static void table_results(const struct tess_run_report *report, struct tess_text
         tess_text_printf(
             text_out, "%-16s %3.0f %%   x %4.0f  y %4.0f  w %4.0f  h %4.0f\n",
             tess_names_get(report->names, found->class_id, buffer, sizeof buffer),
-            (double)found->score * 100, (double)found->x, (double)found->y, (double)found->w,
-            (double)found->h);
+            (double)found->score * 100, (double)found->x, (double)found->y,
+            (double)found->w, (double)found->h);
     }
     if (results->detector && results->n_detections == 0)
         tess_text_printf(text_out, "nothing found\n");
     for (int i = 0; i < results->n_top; i++)
-        tess_text_printf(
-            text_out, "%-24s %5.1f %%\n",
-            tess_names_get(report->names, results->top[i].class_id, buffer, sizeof buffer),
-            (double)results->top[i].score * 100);
+        tess_text_printf(text_out, "%-24s %5.1f %%\n",
+                         tess_names_get(report->names, results->top[i].class_id, buffer,
+                                        sizeof buffer),
+                         (double)results->top[i].score * 100);
 }
 
 void tess_report_table(const struct tess_run_report *report, struct tess_text *text_out)
@@ -202,7 +204,8 @@ void tess_report_table(const struct tess_run_report *report, struct tess_text *t
         tess_text_printf(text_out, " (median of %d, %.1f to %.1f)", report->n_runs,
                          times.least_us / 1e3, times.most_us / 1e3);
     if (report->plan->predicted_us > 0 && report->has_profile)
-        tess_text_printf(text_out, ", predicted %.1f ms", report->plan->predicted_us / 1e3);
+        tess_text_printf(text_out, ", predicted %.1f ms",
+                         report->plan->predicted_us / 1e3);
     tess_text_printf(text_out, "\nmemory  predicted %s, verified %s, measured %s",
                      tess_format_bytes(memory->peak, a, sizeof a),
                      tess_format_bytes(report->verdict->memory.peak, b, sizeof b),
@@ -210,12 +213,12 @@ void tess_report_table(const struct tess_run_report *report, struct tess_text *t
     if (report->plan->budget_bytes > 0)
         tess_text_printf(text_out, ", budget %s",
                          tess_format_bytes(report->plan->budget_bytes, d, sizeof d));
-    tess_text_printf(text_out, "\n        weights %s, activations %s, workspace %s, process %s\n",
-                     tess_format_bytes(memory->weights, a, sizeof a),
-                     tess_format_bytes(memory->arena, b, sizeof b),
-                     tess_format_bytes(memory->workspace + memory->window, c, sizeof c),
-                     tess_format_bytes(memory->base + memory->threads + memory->input, d,
-                                       sizeof d));
+    tess_text_printf(
+        text_out, "\n        weights %s, activations %s, workspace %s, process %s\n",
+        tess_format_bytes(memory->weights, a, sizeof a),
+        tess_format_bytes(memory->arena, b, sizeof b),
+        tess_format_bytes(memory->workspace + memory->window, c, sizeof c),
+        tess_format_bytes(memory->base + memory->threads + memory->input, d, sizeof d));
 }
 
 void tess_report_plan(const struct tess_graph *graph, const struct tess_plan *plan,
@@ -243,6 +246,7 @@ void tess_report_plan(const struct tess_graph *graph, const struct tess_plan *pl
     tess_text_printf(text_out, "predicted: %.1f ms, peak %s\n", plan->predicted_us / 1e3,
                      tess_format_bytes(plan->memory.peak, size, sizeof size));
     if (!has_profile)
-        tess_text_printf(text_out, "times are for no device in particular: measure this one with "
-                                   "tessera bench --profile\n");
+        tess_text_printf(text_out,
+                         "times are for no device in particular: measure this one with "
+                         "tessera bench --profile\n");
 }

@@ -25,8 +25,8 @@ struct tess_run_report {
     int64_t measured_peak_bytes;    /* VmHWM, 0 unknown */
     bool has_profile;               /* times were predicted for this device */
     int n_runs;
-    const double *run_us;           /* [n_runs] */
-    const double *group_us;         /* [plan->n_groups], of the median run */
+    const double *run_us;   /* [n_runs] */
+    const double *group_us; /* [plan->n_groups], of the median run */
 };
 
 /* Appends the JSON document. */

@@ -28,12 +28,10 @@ static void rank(struct tess_results *results, const struct tess_op *op,
         tess_top_classes(plane.data, plane.channels, TESS_RESULTS_TOP, results->top);
 }
 
-enum tess_status tess_results_init(struct tess_results *results,
-                                   const struct tess_graph *graph,
-                                   struct tess_executor *executor,
-                                   const struct tess_letterbox *box,
-                                   const struct tess_detect_options *options,
-                                   struct tess_error *error)
+enum tess_status
+tess_results_init(struct tess_results *results, const struct tess_graph *graph,
+                  struct tess_executor *executor, const struct tess_letterbox *box,
+                  const struct tess_detect_options *options, struct tess_error *error)
 {
     enum tess_status status = TESS_OK;
     memset(results, 0, sizeof *results);

@@ -11,7 +11,7 @@
 enum { TESS_RESULTS_TOP = 5 };
 
 struct tess_results {
-    struct tess_detector *detector; /* NULL where the network has no heads */
+    struct tess_detector *detector;          /* NULL where the network has no heads */
     const struct tess_detection *detections; /* borrowed from the detector */
     int n_detections;
     bool is_classifier;
@@ -21,12 +21,10 @@ struct tess_results {
 
 /* Reads the network's outputs after a run. `box` says how the photograph was fitted; for raw
  * input, fit the input to itself. TESS_E_NOMEM. */
-enum tess_status tess_results_init(struct tess_results *results,
-                                   const struct tess_graph *graph,
-                                   struct tess_executor *executor,
-                                   const struct tess_letterbox *box,
-                                   const struct tess_detect_options *options,
-                                   struct tess_error *error);
+enum tess_status
+tess_results_init(struct tess_results *results, const struct tess_graph *graph,
+                  struct tess_executor *executor, const struct tess_letterbox *box,
+                  const struct tess_detect_options *options, struct tess_error *error);
 void tess_results_release(struct tess_results *results); /* accepts zeroed memory */
 
 #endif

@@ -33,12 +33,14 @@ static enum tess_status cut(struct tess_session *session, struct tess_error *err
     const struct tess_args *args = session->args;
     int first, last;
     if (!tess_graph_find_layer(session->network, args->first_layer, &first) ||
-        !tess_graph_find_layer(session->network, args->last_layer, &last) || first > last) {
+        !tess_graph_find_layer(session->network, args->last_layer, &last) ||
+        first > last) {
         tess_error_set(error, TESS_E_USAGE, "--layers: %s has layers 0..%d", args->model,
                        session->network->n_layers - 1);
         return TESS_E_USAGE;
     }
-    enum tess_status status = tess_graph_cut(session->network, first, last, &session->part, error);
+    enum tess_status status =
+        tess_graph_cut(session->network, first, last, &session->part, error);
     if (status == TESS_OK)
         session->graph = session->part;
     return status;
@@ -63,8 +65,8 @@ static void find_profile(struct tess_session *session)
         path[0] = '\0';
 }
 
-enum tess_status tess_session_init(struct tess_session *session, const struct tess_args *args,
-                                   struct tess_error *error)
+enum tess_status tess_session_init(struct tess_session *session,
+                                   const struct tess_args *args, struct tess_error *error)
 {
     struct tess_text warnings;
     tess_text_init(&warnings);
@@ -83,7 +85,8 @@ enum tess_status tess_session_init(struct tess_session *session, const struct te
     return args->has_layers ? cut(session, error) : TESS_OK;
 }
 
-enum tess_status tess_session_start(struct tess_session *session, struct tess_error *error)
+enum tess_status tess_session_start(struct tess_session *session,
+                                    struct tess_error *error)
 {
     const char *name = session->args->kernels;
     const struct tess_kernel_family *family = tess_kernel_family_find(name);
@@ -100,8 +103,8 @@ enum tess_status tess_session_start(struct tess_session *session, struct tess_er
     malloc_trim(0);
     /* Rounded, so that the same model and budget give the same plan again and again although
      * address randomisation moves the true number by some pages. */
-    session->facts.base_bytes = tess_round_up(tess_process_resident_bytes() + LATER_BASE_BYTES,
-                                              TESS_BASE_STEP_BYTES);
+    session->facts.base_bytes = tess_round_up(
+        tess_process_resident_bytes() + LATER_BASE_BYTES, TESS_BASE_STEP_BYTES);
     return TESS_OK;
 }
 
@@ -157,8 +160,7 @@ static void build_command(const struct tess_session *session, const char *planne
     add_number(command, "--input-bytes", input_bytes);
     add_pair(command, "--search", args->search);
     add_pair(command, "--halo", args->halo);
-    add_pair(command, "--profile",
-             session->profile[0] ? session->profile : NULL);
+    add_pair(command, "--profile", session->profile[0] ? session->profile : NULL);
     if (args->forbids_columns)
         add(command, "--no-columns");
     if (args->forbids_copies)
@@ -196,7 +198,8 @@ static enum tess_status search(struct tess_session *session, int64_t input_bytes
     for (int code = TESS_E_INTERNAL; code <= TESS_E_NOMEM; code++)
         if (tess_status_exit_code((enum tess_status)code) == exit_code)
             return tess_error_set(error, (enum tess_status)code, "%s", "");
-    return tess_error_set(error, TESS_E_INTERNAL, "the planner ended with code %d", exit_code);
+    return tess_error_set(error, TESS_E_INTERNAL, "the planner ended with code %d",
+                          exit_code);
 }
 
 static enum tess_status obtain(struct tess_session *session, int64_t input_bytes,

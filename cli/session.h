@@ -11,23 +11,26 @@
 #include "plan/plan.h"
 
 struct tess_session {
-    const struct tess_args *args;  /* borrowed */
-    struct tess_graph *network;    /* as the cfg gives it */
-    struct tess_graph *part;       /* the layers asked for, NULL for all */
-    const struct tess_graph *graph;/* the one to run: part or network */
+    const struct tess_args *args;            /* borrowed */
+    struct tess_graph *network;              /* as the cfg gives it */
+    struct tess_graph *part;                 /* the layers asked for, NULL for all */
+    const struct tess_graph *graph;          /* the one to run: part or network */
     const struct tess_kernel_family *family; /* started; NULL before tess_session_start */
     struct tess_kernel_facts facts;
     int n_threads;
-    char profile[1024]; /* file of the device profile that planning uses, empty for none */
+    char
+        profile[1024]; /* file of the device profile that planning uses, empty for none */
 };
 
 /* Reads the model and cuts it to the layers asked for. Warnings of the importer go to standard
  * error unless quiet. TESS_E_MODEL, TESS_E_USAGE, TESS_E_IO. */
-enum tess_status tess_session_init(struct tess_session *session, const struct tess_args *args,
+enum tess_status tess_session_init(struct tess_session *session,
+                                   const struct tess_args *args,
                                    struct tess_error *error);
 
 /* Starts the kernel family and takes its facts. */
-enum tess_status tess_session_start(struct tess_session *session, struct tess_error *error);
+enum tess_status tess_session_start(struct tess_session *session,
+                                    struct tess_error *error);
 
 void tess_session_release(struct tess_session *session); /* accepts zeroed memory */
 

@@ -26,7 +26,8 @@ enum tess_status tess_spawn_find(const char *name, char *path_out, size_t size,
         *slash = '\0';
     int n = snprintf(path_out, size, "%s/%s", self, name);
     if (n < 0 || (size_t)n >= size || access(path_out, X_OK) != 0) {
-        tess_error_set(error, TESS_E_IO, "%s is missing beside this program, in %s", name, self);
+        tess_error_set(error, TESS_E_IO, "%s is missing beside this program, in %s", name,
+                       self);
         tess_error_hint(error, "install or build the whole project");
         return TESS_E_IO;
     }
@@ -44,7 +45,8 @@ static bool exchange(int to, int from, const struct tess_text *input,
             close(to);
             to = -1;
         }
-        struct pollfd fds[2] = {{.fd = from, .events = POLLIN}, {.fd = to, .events = POLLOUT}};
+        struct pollfd fds[2] = {{.fd = from, .events = POLLIN},
+                                {.fd = to, .events = POLLOUT}};
         if (poll(fds, 2, -1) < 0) {
             if (errno == EINTR)
                 continue;
@@ -96,7 +98,8 @@ enum tess_status tess_spawn(char *const *program, const struct tess_text *input,
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     pid_t child = -1;
     if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0) {
-        status = tess_error_set(error, TESS_E_IO, "cannot make a pipe: %s", strerror(errno));
+        status =
+            tess_error_set(error, TESS_E_IO, "cannot make a pipe: %s", strerror(errno));
         goto out;
     }
     /* A child that dies early must not take this process along. */

@@ -32,7 +32,8 @@ static void name_device(char *name, size_t size)
              uname(&system) == 0 ? system.machine : "unknown");
     while (file && fgets(line, sizeof line, file)) {
         char *colon = strchr(line, ':');
-        if (!colon || (strncmp(line, "model name", 10) != 0 && strncmp(line, "Model", 5) != 0))
+        if (!colon ||
+            (strncmp(line, "model name", 10) != 0 && strncmp(line, "Model", 5) != 0))
             continue;
         colon[1 + strcspn(colon + 1, "\n")] = '\0';
         snprintf(name, size, "%.*s", (int)size - 1, colon + 2);
@@ -42,7 +43,8 @@ static void name_device(char *name, size_t size)
         fclose(file);
 }
 
-static enum tess_status profile_device(const struct tess_args *args, struct tess_error *error)
+static enum tess_status profile_device(const struct tess_args *args,
+                                       struct tess_error *error)
 {
     struct tess_session session = {.args = args};
     struct tess_profile profile;
@@ -57,8 +59,8 @@ static enum tess_status profile_device(const struct tess_args *args, struct tess
         name_device(profile.device, sizeof profile.device);
         tess_profile_write(&profile, &text);
         status = text.is_broken ? tess_error_nomem(error)
-                                : tess_file_write(args->output ? args->output : "-", text.data,
-                                                  text.len, error);
+                                : tess_file_write(args->output ? args->output : "-",
+                                                  text.data, text.len, error);
     }
     tess_text_release(&text);
     tess_session_release(&session);
@@ -73,7 +75,8 @@ struct bench {
     char folder[64], self[4096], weights[96], input[96], layers[48];
 };
 
-static enum tess_status write_input(const struct bench *bench, const struct tess_graph *graph,
+static enum tess_status write_input(const struct bench *bench,
+                                    const struct tess_graph *graph,
                                     struct tess_error *error)
 {
     const struct tess_tensor *tensor = &graph->tensors[TESS_GRAPH_INPUT];
@@ -105,7 +108,8 @@ static enum tess_status prepare(struct bench *bench, struct tess_error *error)
                              strerror(errno));
     snprintf(bench->weights, sizeof bench->weights, "%s/weights", bench->folder);
     snprintf(bench->input, sizeof bench->input, "%s/input", bench->folder);
-    enum tess_status status = tess_spawn_find("tessera", bench->self, sizeof bench->self, error);
+    enum tess_status status =
+        tess_spawn_find("tessera", bench->self, sizeof bench->self, error);
     if (status == TESS_OK)
         status = tess_session_init(&session, args, error);
     if (status != TESS_OK)
@@ -134,7 +138,8 @@ static double number_in(const struct tess_text *json, const char *key)
     return at ? strtod(at + strlen(pattern), NULL) : 0;
 }
 
-static void print_row(const char *budget, const char *search, const struct tess_text *json)
+static void print_row(const char *budget, const char *search,
+                      const struct tess_text *json)
 {
     double predicted = number_in(json, "predicted_peak_bytes");
     double verified = number_in(json, "verified_peak_bytes");
@@ -153,10 +158,22 @@ static enum tess_status run_case(const struct bench *bench, const char *budget,
     char repeats[24], threads[24];
     int exit_code = 0, n = 0;
     char *argv[32];
-    const char *fixed[] = {bench->self, "run", args->model, "--weights",
-                           args->weights ? args->weights : bench->weights, "--raw-input",
-                           bench->input, "--json", "-", "--quiet", "--kernels", args->kernels,
-                           "--repeat", repeats, "--threads", threads};
+    const char *fixed[] = {bench->self,
+                           "run",
+                           args->model,
+                           "--weights",
+                           args->weights ? args->weights : bench->weights,
+                           "--raw-input",
+                           bench->input,
+                           "--json",
+                           "-",
+                           "--quiet",
+                           "--kernels",
+                           args->kernels,
+                           "--repeat",
+                           repeats,
+                           "--threads",
+                           threads};
     snprintf(repeats, sizeof repeats, "%lld", (long long)args->n_repeats);
     snprintf(threads, sizeof threads, "%lld", (long long)args->n_threads);
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
@@ -180,7 +197,8 @@ static enum tess_status run_case(const struct bench *bench, const char *budget,
     if (status == TESS_OK && (exit_code == 0 || exit_code == 6))
         print_row(budget ? budget : "none", budget ? search : "untiled", &json);
     else if (status == TESS_OK)
-        printf("| %-9s | %-8s | exit code %d\n", budget ? budget : "none", search, exit_code);
+        printf("| %-9s | %-8s | exit code %d\n", budget ? budget : "none", search,
+               exit_code);
     fflush(stdout);
     tess_text_release(&json);
     return status;
@@ -189,9 +207,10 @@ static enum tess_status run_case(const struct bench *bench, const char *budget,
 static enum tess_status compare(struct bench *bench, struct tess_error *error)
 {
     const struct tess_args *args = bench->args;
-    snprintf(bench->layers, sizeof bench->layers, "%lld..%lld", (long long)args->first_layer,
-             (long long)args->last_layer);
-    printf("| budget    | search   | predicted |  verified |  measured | time ms  | groups | "
+    snprintf(bench->layers, sizeof bench->layers, "%lld..%lld",
+             (long long)args->first_layer, (long long)args->last_layer);
+    printf("| budget    | search   | predicted |  verified |  measured | time ms  | "
+           "groups | "
            "within 3 %% + 0.5 MB |\n|---|---|---|---|---|---|---|---|\n");
     enum tess_status status = run_case(bench, NULL, "untiled", error);
     for (int i = 0; i < args->n_budgets && status == TESS_OK; i++) {
@@ -201,7 +220,8 @@ static enum tess_status compare(struct bench *bench, struct tess_error *error)
         if (status == TESS_OK && strcmp(args->search, "mafat") != 0)
             status = run_case(bench, budget, "mafat", error);
     }
-    printf("memory in MB (1000000 bytes); predicted before, verified independently, measured by "
+    printf("memory in MB (1000000 bytes); predicted before, verified independently, "
+           "measured by "
            "the system\n");
     return status;
 }

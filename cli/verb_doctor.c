@@ -16,10 +16,11 @@ static void print_machine(void)
     int n_usable = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
     long page = sysconf(_SC_PAGESIZE);
     printf("processors usable    %d of %ld\n", n_usable, sysconf(_SC_NPROCESSORS_CONF));
-    printf("memory               %s, free now %s\n",
-           tess_format_bytes((int64_t)sysconf(_SC_PHYS_PAGES) * page, total, sizeof total),
-           tess_format_bytes((int64_t)sysconf(_SC_AVPHYS_PAGES) * page, free_now,
-                             sizeof free_now));
+    printf(
+        "memory               %s, free now %s\n",
+        tess_format_bytes((int64_t)sysconf(_SC_PHYS_PAGES) * page, total, sizeof total),
+        tess_format_bytes((int64_t)sysconf(_SC_AVPHYS_PAGES) * page, free_now,
+                          sizeof free_now));
 }
 
 static void print_facts(const struct tess_session *session)
@@ -30,7 +31,8 @@ static void print_facts(const struct tess_session *session)
     tess_facts_fields(&facts, fields);
     printf("kernels              %s: %s\n", session->family->name,
            session->family->description);
-    printf("process itself       %s\n", tess_format_bytes(facts.base_bytes, base, sizeof base));
+    printf("process itself       %s\n",
+           tess_format_bytes(facts.base_bytes, base, sizeof base));
     printf("kernel facts\n");
     for (int i = 0; i < TESS_FACTS_N_FIELDS; i++)
         printf("  %-22s %lld\n", fields[i].name, (long long)*fields[i].value);

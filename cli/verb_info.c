@@ -37,20 +37,21 @@ static void table(const struct tess_graph *graph, struct tess_text *text)
     char out[24], live[24], weights[24];
     struct layer_facts total = {0};
     int largest = 0;
-    tess_text_printf(text, "%5s %-14s %-16s %10s %10s %10s %9s\n", "layer", "kind", "output",
-                     "output", "in+out", "weights", "Mmacs");
+    tess_text_printf(text, "%5s %-14s %-16s %10s %10s %10s %9s\n", "layer", "kind",
+                     "output", "output", "in+out", "weights", "Mmacs");
     for (int layer = 0; layer < graph->n_layers; layer++) {
         struct layer_facts facts = facts_of(graph, layer);
         char shape[40];
         if (!facts.out)
             continue;
-        snprintf(shape, sizeof shape, "%dx%dx%d", facts.out->h, facts.out->w, facts.out->c);
-        tess_text_printf(
-            text, "%5d %-14s %-16s %10s %10s %10s %9.1f\n", layer, graph->layers[layer].name,
-            shape, tess_format_bytes(tess_tensor_bytes(facts.out), out, sizeof out),
-            tess_format_bytes(facts.live_bytes, live, sizeof live),
-            tess_format_bytes(4 * facts.n_weights, weights, sizeof weights),
-            (double)facts.macs / 1e6);
+        snprintf(shape, sizeof shape, "%dx%dx%d", facts.out->h, facts.out->w,
+                 facts.out->c);
+        tess_text_printf(text, "%5d %-14s %-16s %10s %10s %10s %9.1f\n", layer,
+                         graph->layers[layer].name, shape,
+                         tess_format_bytes(tess_tensor_bytes(facts.out), out, sizeof out),
+                         tess_format_bytes(facts.live_bytes, live, sizeof live),
+                         tess_format_bytes(4 * facts.n_weights, weights, sizeof weights),
+                         (double)facts.macs / 1e6);
         total.macs += facts.macs;
         total.n_weights += facts.n_weights;
         if (facts.live_bytes > total.live_bytes) {
@@ -117,8 +118,8 @@ enum tess_status tess_verb_info(const struct tess_args *args, struct tess_error 
         else
             table(session.graph, &text);
         status = text.is_broken ? tess_error_nomem(error)
-                                : tess_file_write(args->json ? args->json : "-", text.data,
-                                                  text.len, error);
+                                : tess_file_write(args->json ? args->json : "-",
+                                                  text.data, text.len, error);
     }
     tess_weights_destroy(weights);
     tess_text_release(&text);

@@ -14,10 +14,10 @@ static enum tess_status put_plan(const struct tess_session *session,
     struct tess_text text;
     tess_text_init(&text);
     tess_plan_write(plan, session->graph, &text);
-    enum tess_status status =
-        text.is_broken
-            ? tess_error_nomem(error)
-            : tess_file_write(args->output ? args->output : "-", text.data, text.len, error);
+    enum tess_status status = text.is_broken
+                                  ? tess_error_nomem(error)
+                                  : tess_file_write(args->output ? args->output : "-",
+                                                    text.data, text.len, error);
     if (status == TESS_OK && !args->is_quiet) {
         tess_text_release(&text);
         tess_report_plan(session->graph, plan, session->profile[0] != '\0', &text);

@@ -35,9 +35,9 @@ struct run {
     struct tess_dumps dumps;
     struct tess_results results;
     struct tess_progress progress;
-    double *run_us;         /* [n_repeats] */
-    double *group_us;       /* [n_groups] of the median run so far reported */
-    double *all_group_us;   /* [n_repeats][n_groups] */
+    double *run_us;       /* [n_repeats] */
+    double *group_us;     /* [n_groups] of the median run so far reported */
+    double *all_group_us; /* [n_repeats][n_groups] */
     double macs_done, macs_total;
 };
 
@@ -57,12 +57,12 @@ static void release(struct run *run)
     free(run->all_group_us);
 }
 
-static enum tess_status read_filters(void *context, int op, int begin, int end, float *kernel,
-                                     float *bias, struct tess_error *error)
+static enum tess_status read_filters(void *context, int op, int begin, int end,
+                                     float *kernel, float *bias, struct tess_error *error)
 {
     struct run *run = context;
-    return tess_weights_read(run->weights, run->session.graph, op, begin, end, kernel, bias,
-                             error);
+    return tess_weights_read(run->weights, run->session.graph, op, begin, end, kernel,
+                             bias, error);
 }
 
 static void show_loading(void *context, int n_done, int n_total)
@@ -81,10 +81,12 @@ static enum tess_status take_tile(void *context, int op, const struct tess_plane
     run->macs_done += share * (double)tess_op_macs(graph, &graph->ops[op]);
     tess_progress_show(&run->progress,
                        run->macs_total > 0 ? run->macs_done / run->macs_total : 0);
-    return run->dumps.n_dumps > 0 ? tess_dumps_take(&run->dumps, op, tile, error) : TESS_OK;
+    return run->dumps.n_dumps > 0 ? tess_dumps_take(&run->dumps, op, tile, error)
+                                  : TESS_OK;
 }
 
-static enum tess_status check_arguments(const struct tess_args *args, struct tess_error *error)
+static enum tess_status check_arguments(const struct tess_args *args,
+                                        struct tess_error *error)
 {
     if (!args->weights) {
         tess_error_set(error, TESS_E_USAGE, "run needs --weights FILE");
@@ -93,17 +95,21 @@ static enum tess_status check_arguments(const struct tess_args *args, struct tes
         return TESS_E_USAGE;
     }
     if (args->plan && args->is_untiled)
-        return tess_error_set(error, TESS_E_USAGE, "--plan and --untiled exclude each other");
+        return tess_error_set(error, TESS_E_USAGE,
+                              "--plan and --untiled exclude each other");
     if (args->annotate && !args->image)
-        return tess_error_set(error, TESS_E_USAGE, "--annotate draws on the --image: give one");
+        return tess_error_set(error, TESS_E_USAGE,
+                              "--annotate draws on the --image: give one");
     if (args->annotate && !tess_canvas_can_save(args->annotate))
-        return tess_error_set(error, TESS_E_USAGE, "--annotate %s: the name must end in .png or "
-                                                   ".jpg",
+        return tess_error_set(error, TESS_E_USAGE,
+                              "--annotate %s: the name must end in .png or "
+                              ".jpg",
                               args->annotate);
     return TESS_OK;
 }
 
-static enum tess_status check_budget(const struct tess_plan *plan, struct tess_error *error)
+static enum tess_status check_budget(const struct tess_plan *plan,
+                                     struct tess_error *error)
 {
     if (plan->budget_bytes == 0 || plan->memory.peak <= plan->budget_bytes)
         return TESS_OK;
@@ -112,10 +118,11 @@ static enum tess_status check_budget(const struct tess_plan *plan, struct tess_e
     long long needed_kib = (long long)((plan->memory.peak + 1023) / 1024);
     long long safe_kib = (long long)((safe_bytes + 1023) / 1024);
     char budget[24];
-    tess_error_set(error, TESS_E_INFEASIBLE, "this plan needs %lldK, more than the budget of %s",
-                   needed_kib,
+    tess_error_set(error, TESS_E_INFEASIBLE,
+                   "this plan needs %lldK, more than the budget of %s", needed_kib,
                    tess_format_bytes(plan->budget_bytes, budget, sizeof budget));
-    tess_error_hint(error, "raise --memory to %lldK, or leave out --plan to have one searched",
+    tess_error_hint(error,
+                    "raise --memory to %lldK, or leave out --plan to have one searched",
                     safe_kib);
     return TESS_E_INFEASIBLE;
 }
@@ -129,8 +136,10 @@ static enum tess_status prepare(struct run *run, struct tess_error *error)
         status = tess_names_load(args->names, &run->names, error);
     if (status == TESS_OK)
         status = tess_session_init(&run->session, args, error);
-    if (status == TESS_OK) /* before any planning: a wrong file should not cost a search */
-        status = tess_weights_open(run->session.network, args->weights, &run->weights, error);
+    if (status ==
+        TESS_OK) /* before any planning: a wrong file should not cost a search */
+        status =
+            tess_weights_open(run->session.network, args->weights, &run->weights, error);
     if (status == TESS_OK)
         status = tess_input_init(&run->input, args, run->session.graph, error);
     if (status == TESS_OK)
@@ -138,7 +147,8 @@ static enum tess_status prepare(struct run *run, struct tess_error *error)
     if (status == TESS_OK)
         status = tess_session_start(&run->session, error);
     if (status == TESS_OK)
-        status = tess_session_plan(&run->session, run->input.held_bytes, &run->plan, error);
+        status =
+            tess_session_plan(&run->session, run->input.held_bytes, &run->plan, error);
     if (status == TESS_OK)
         status = check_budget(run->plan, error);
     if (status == TESS_OK)
@@ -181,9 +191,9 @@ static enum tess_status compute_once(struct run *run, int index, struct tess_err
     run->macs_done = 0;
     run->input.read_us = 0;
     double start_us = tess_clock_us();
-    status = tess_executor_run(run->executor, &source, &observer,
-                               run->all_group_us + (size_t)index * (size_t)run->plan->n_groups,
-                               error);
+    status = tess_executor_run(
+        run->executor, &source, &observer,
+        run->all_group_us + (size_t)index * (size_t)run->plan->n_groups, error);
     run->run_us[index] = tess_clock_us() - start_us - run->input.read_us;
     return status == TESS_OK ? tess_input_finish(&run->input, error) : status;
 }
@@ -198,9 +208,9 @@ static enum tess_status compute(struct run *run, struct tess_error *error)
     tess_progress_finish(&run->progress);
     if (status != TESS_OK)
         return status;
-    int median =
-        tess_time_summarize(run->run_us, (int)run->args->n_repeats).median_index;
-    memcpy(run->group_us, run->all_group_us + (size_t)median * (size_t)run->plan->n_groups,
+    int median = tess_time_summarize(run->run_us, (int)run->args->n_repeats).median_index;
+    memcpy(run->group_us,
+           run->all_group_us + (size_t)median * (size_t)run->plan->n_groups,
            sizeof *run->group_us * (size_t)run->plan->n_groups);
     return tess_dumps_close(&run->dumps, error);
 }
@@ -213,10 +223,10 @@ static enum tess_status collect(struct run *run, struct tess_error *error)
     options.threshold = (float)run->args->threshold;
     options.overlap = (float)run->args->overlap;
     if (!run->args->image)
-        tess_letterbox_init(&box, TESS_FIT_STRETCH, run->input.w, run->input.h, run->input.w,
-                            run->input.h);
-    return tess_results_init(&run->results, run->session.graph, run->executor, &box, &options,
-                             error);
+        tess_letterbox_init(&box, TESS_FIT_STRETCH, run->input.w, run->input.h,
+                            run->input.w, run->input.h);
+    return tess_results_init(&run->results, run->session.graph, run->executor, &box,
+                             &options, error);
 }
 
 static enum tess_status check_measured(const struct run *run, int64_t measured_bytes,
@@ -229,7 +239,8 @@ static enum tess_status check_measured(const struct run *run, int64_t measured_b
     char measured[24], budget[24], base[24], planned[24];
     return tess_error_set(
         error, TESS_E_BUDGET,
-        "measured %s, above the budget of %s: the process itself takes %s where %s were planned",
+        "measured %s, above the budget of %s: the process itself takes %s where %s were "
+        "planned",
         tess_format_bytes(measured_bytes, measured, sizeof measured),
         tess_format_bytes(run->plan->budget_bytes, budget, sizeof budget),
         tess_format_bytes(measured_bytes - counted, base, sizeof base),
@@ -272,8 +283,9 @@ static enum tess_status write_reports(const struct run *run, int64_t measured_by
     bool is_json_on_stdout = run->args->json && strcmp(run->args->json, "-") == 0;
     if (run->args->json) {
         tess_report_json(&report, &text);
-        status = text.is_broken ? tess_error_nomem(error)
-                                : tess_file_write(run->args->json, text.data, text.len, error);
+        status = text.is_broken
+                     ? tess_error_nomem(error)
+                     : tess_file_write(run->args->json, text.data, text.len, error);
     }
     if (status == TESS_OK && !run->args->is_quiet && !is_json_on_stdout) {
         tess_text_release(&text);

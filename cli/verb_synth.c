@@ -11,7 +11,8 @@ enum tess_status tess_verb_synth(const struct tess_args *args, struct tess_error
     enum tess_status status = TESS_OK;
     if (!args->output) {
         status = tess_error_set(error, TESS_E_USAGE, "synth needs -o FILE");
-        tess_error_hint(error, "tessera synth %s --seed 1 -o random.weights", args->model);
+        tess_error_hint(error, "tessera synth %s --seed 1 -o random.weights",
+                        args->model);
     }
     if (status == TESS_OK)
         status = tess_session_init(&session, args, error);

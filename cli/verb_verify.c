@@ -13,10 +13,11 @@ static void put_verdict(const struct tess_args *args, const struct tess_plan *pl
 {
     char predicted[24], verified[24];
     if (!args->json) {
-        tess_text_printf(text, "the plan is right: %lld steps, peak %s (predicted %s)\n",
-                         (long long)verdict->n_steps,
-                         tess_format_bytes(verdict->memory.peak, verified, sizeof verified),
-                         tess_format_bytes(plan->memory.peak, predicted, sizeof predicted));
+        tess_text_printf(
+            text, "the plan is right: %lld steps, peak %s (predicted %s)\n",
+            (long long)verdict->n_steps,
+            tess_format_bytes(verdict->memory.peak, verified, sizeof verified),
+            tess_format_bytes(plan->memory.peak, predicted, sizeof predicted));
         return;
     }
     struct tess_json json;
@@ -57,8 +58,8 @@ enum tess_status tess_verb_verify(const struct tess_args *args, struct tess_erro
     if (status == TESS_OK) {
         put_verdict(args, plan, &verdict, &text);
         status = text.is_broken ? tess_error_nomem(error)
-                                : tess_file_write(args->json ? args->json : "-", text.data,
-                                                  text.len, error);
+                                : tess_file_write(args->json ? args->json : "-",
+                                                  text.data, text.len, error);
     }
     tess_text_release(&text);
     tess_layout_destroy(layout);

@@ -40,7 +40,8 @@ static int channels_of(const struct tess_layout *layout, struct tess_slot slot)
     return layout->storages[slot.storage].channels;
 }
 
-static struct tess_kernel_options kernel_options(const struct tess_executor *executor, int op_id)
+static struct tess_kernel_options kernel_options(const struct tess_executor *executor,
+                                                 int op_id)
 {
     const struct tess_layout *layout = executor->layout;
     const struct tess_graph *graph = layout->graph;
@@ -74,9 +75,9 @@ static enum tess_status make_kernels(struct tess_executor *executor,
     for (int op = 0; op < graph->n_ops; op++) {
         if (has_kernel(&graph->ops[op])) {
             struct tess_kernel_options kernel = kernel_options(executor, op);
-            enum tess_status status = executor->family->create(
-                graph, op, &options->filters, &kernel, executor->pool, &executor->kernels[op],
-                error);
+            enum tess_status status =
+                executor->family->create(graph, op, &options->filters, &kernel,
+                                         executor->pool, &executor->kernels[op], error);
             if (status != TESS_OK)
                 return status;
         }
@@ -87,15 +88,17 @@ static enum tess_status make_kernels(struct tess_executor *executor,
     struct tess_memory memory = {0};
     tess_layout_memory(executor->layout, &memory);
     if (executor->heap_bytes > memory.weights + memory.workspace)
-        return tess_error_set(error, TESS_E_BUDGET,
-                              "the kernels hold %lld bytes where the plan allows %lld for weights "
-                              "and workspace",
-                              (long long)executor->heap_bytes,
-                              (long long)(memory.weights + memory.workspace));
+        return tess_error_set(
+            error, TESS_E_BUDGET,
+            "the kernels hold %lld bytes where the plan allows %lld for weights "
+            "and workspace",
+            (long long)executor->heap_bytes,
+            (long long)(memory.weights + memory.workspace));
     return TESS_OK;
 }
 
-static enum tess_status map_arena(struct tess_executor *executor, struct tess_error *error)
+static enum tess_status map_arena(struct tess_executor *executor,
+                                  struct tess_error *error)
 {
     int64_t bytes = tess_layout_arena_bytes(executor->layout);
     executor->arena_bytes = (size_t)tess_max_i64(bytes, 1);
@@ -220,15 +223,16 @@ static void copy(const struct tess_plane *in, const struct tess_plane *out)
     assert(in->row == out->row && in->col == out->col && in->channels == out->channels);
     for (int y = out->n_rows - 1; y >= 0; y--)
         copy_row(out->data + (size_t)y * out->row_stride, out->pixel_stride,
-                 in->data + (size_t)y * in->row_stride, in->pixel_stride, (size_t)out->n_cols,
-                 (size_t)out->channels);
+                 in->data + (size_t)y * in->row_stride, in->pixel_stride,
+                 (size_t)out->n_cols, (size_t)out->channels);
 }
 
 static void move(const struct tess_plane *in, const struct tess_plane *out)
 {
     for (int y = 0; y < out->n_rows; y++)
         memmove(out->data + (size_t)y * out->row_stride,
-                in->data + (size_t)y * in->row_stride, out->row_stride * sizeof *out->data);
+                in->data + (size_t)y * in->row_stride,
+                out->row_stride * sizeof *out->data);
 }
 
 static void enter_group(struct run *run, int group)
@@ -266,10 +270,12 @@ static enum tess_status do_step(void *context, const struct tess_step *step,
     case TESS_STEP_COPY: copy(&call.in[0], &call.out); return TESS_OK;
     case TESS_STEP_MOVE: move(&call.in[0], &call.out); return TESS_OK;
     case TESS_STEP_RUN:
-        return executor->family->run(executor->kernels[step->op], &call, executor->pool, error);
+        return executor->family->run(executor->kernels[step->op], &call, executor->pool,
+                                     error);
     case TESS_STEP_DONE:
         if (run->observer)
-            return run->observer->done(run->observer->context, step->op, &call.out, error);
+            return run->observer->done(run->observer->context, step->op, &call.out,
+                                       error);
         return TESS_OK;
     }
     return tess_error_set(error, TESS_E_INTERNAL, "unknown step");
@@ -277,8 +283,8 @@ static enum tess_status do_step(void *context, const struct tess_step *step,
 
 enum tess_status tess_executor_run(struct tess_executor *executor,
                                    const struct tess_row_source *input,
-                                   const struct tess_observer *observer, double *group_us_out,
-                                   struct tess_error *error)
+                                   const struct tess_observer *observer,
+                                   double *group_us_out, struct tess_error *error)
 {
     struct run run = {.executor = executor,
                       .input = input,

@@ -53,8 +53,8 @@ void tess_executor_destroy(struct tess_executor *executor); /* accepts NULL */
  * microseconds each group took, reading the input not counted. Allocates nothing. */
 enum tess_status tess_executor_run(struct tess_executor *executor,
                                    const struct tess_row_source *input,
-                                   const struct tess_observer *observer, double *group_us_out,
-                                   struct tess_error *error);
+                                   const struct tess_observer *observer,
+                                   double *group_us_out, struct tess_error *error);
 
 /* A network output [H,W,C] after a run; valid until the next. */
 struct tess_plane tess_executor_output(struct tess_executor *executor, int tensor);

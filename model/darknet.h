@@ -18,12 +18,14 @@
  * do not matter at inference are ignored; unknown ones that resemble nothing known are listed
  * in `warnings_out`, one per line (may be NULL).
  * On success *graph_out is a new graph. TESS_E_MODEL with file, line, column and hint. */
-enum tess_status tess_darknet_parse(const char *text, size_t n_bytes, const char *file_name,
-                                    struct tess_graph **graph_out,
-                                    struct tess_text *warnings_out, struct tess_error *error);
+enum tess_status tess_darknet_parse(const char *text, size_t n_bytes,
+                                    const char *file_name, struct tess_graph **graph_out,
+                                    struct tess_text *warnings_out,
+                                    struct tess_error *error);
 
 /* The same from a file of at most 4 MiB. */
 enum tess_status tess_darknet_load(const char *path, struct tess_graph **graph_out,
-                                   struct tess_text *warnings_out, struct tess_error *error);
+                                   struct tess_text *warnings_out,
+                                   struct tess_error *error);
 
 #endif

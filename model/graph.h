@@ -21,16 +21,16 @@ enum { TESS_GRAPH_INPUT = 0 }; /* tensor id of the network's input */
 enum tess_op_kind {
     TESS_OP_CONV,      /* 1 input; grouped, dilated, strided */
     TESS_OP_CONNECTED, /* 1 input, read whole: a convolution whose kernel is the whole map */
-    TESS_OP_MAXPOOL,   /* 1 input; padding counts as -FLT_MAX */
-    TESS_OP_AVGPOOL,   /* 1 input; mean over the whole map, output [1,1,C] */
-    TESS_OP_CONCAT,    /* n inputs of one plane size, channels side by side */
-    TESS_OP_SLICE,     /* 1 input; channels [channel_begin, channel_begin + C) of it */
-    TESS_OP_ADD,       /* 2 inputs, see below */
-    TESS_OP_UPSAMPLE,  /* 1 input; nearest neighbour by `factor`, times `alpha` */
-    TESS_OP_REORG,     /* 1 input, read whole: darknet's reorg by `factor`, see below */
-    TESS_OP_SOFTMAX,   /* 1 input, read whole: softmax over `groups` equal runs of channels */
-    TESS_OP_REGION,    /* 1 input: YOLOv2's head, see tess_head */
-    TESS_OP_YOLO       /* 1 input: YOLOv3's head, see tess_head */
+    TESS_OP_MAXPOOL,  /* 1 input; padding counts as -FLT_MAX */
+    TESS_OP_AVGPOOL,  /* 1 input; mean over the whole map, output [1,1,C] */
+    TESS_OP_CONCAT,   /* n inputs of one plane size, channels side by side */
+    TESS_OP_SLICE,    /* 1 input; channels [channel_begin, channel_begin + C) of it */
+    TESS_OP_ADD,      /* 2 inputs, see below */
+    TESS_OP_UPSAMPLE, /* 1 input; nearest neighbour by `factor`, times `alpha` */
+    TESS_OP_REORG,    /* 1 input, read whole: darknet's reorg by `factor`, see below */
+    TESS_OP_SOFTMAX, /* 1 input, read whole: softmax over `groups` equal runs of channels */
+    TESS_OP_REGION, /* 1 input: YOLOv2's head, see tess_head */
+    TESS_OP_YOLO    /* 1 input: YOLOv3's head, see tess_head */
 };
 enum { TESS_OP_N_KINDS = TESS_OP_YOLO + 1 };
 
@@ -66,27 +66,28 @@ struct tess_window {
  * decoded by the command line. */
 struct tess_head {
     int n_classes;
-    int coords;      /* 4 */
-    int n_anchors;   /* anchors of this head */
-    float *anchors;  /* [n_anchors][2] width, height; in cells (region) or input pixels (yolo) */
+    int coords;    /* 4 */
+    int n_anchors; /* anchors of this head */
+    float *
+        anchors; /* [n_anchors][2] width, height; in cells (region) or input pixels (yolo) */
     bool is_softmax;
     bool is_background; /* region: no logistic on objectness; a softmax includes it */
-    float scale_x_y; /* yolo: 1 in v3, above 1 in v4 */
+    float scale_x_y;    /* yolo: 1 in v3, above 1 in v4 */
 };
 
 struct tess_op {
     enum tess_op_kind kind;
-    int layer;     /* darknet's number of the layer it comes from */
+    int layer; /* darknet's number of the layer it comes from */
     int n_inputs;
-    int *inputs;   /* [n_inputs] tensor ids */
-    int output;    /* tensor id */
+    int *inputs;                     /* [n_inputs] tensor ids */
+    int output;                      /* tensor id */
     enum tess_activation activation; /* conv, connected, add: applied to the result */
 
     struct tess_window window; /* conv, connected, maxpool */
     int groups;                /* conv: channel groups; softmax: runs; else 1 */
-    bool has_batch_norm;       /* conv, connected: the weights file carries its statistics */
-    int channel_begin;         /* slice */
-    int factor;                /* upsample, reorg */
+    bool has_batch_norm; /* conv, connected: the weights file carries its statistics */
+    int channel_begin;   /* slice */
+    int factor;          /* upsample, reorg */
     /* add: out = alpha * in[0] + beta * in[1], in[0] having the output's shape. in[1] may have
      * another: with stride = its width / output width and sample = output width / its width
      * (each at least 1), out[y * sample][x * sample][c] gets in[1][y * stride][x * stride][c]
@@ -96,18 +97,18 @@ struct tess_op {
      * softmax: alpha is 1 / temperature. */
     float alpha, beta;
     /* reorg keeps darknet's element order, which is not a space-to-depth: see ref kernels. */
-    bool is_reverse; /* reorg */
-    struct tess_head head;     /* region, yolo */
-    int64_t weights_offset;    /* conv, connected: floats before its first one in the file,
+    bool is_reverse;        /* reorg */
+    struct tess_head head;  /* region, yolo */
+    int64_t weights_offset; /* conv, connected: floats before its first one in the file,
                                 * its header not counted */
 };
 
 struct tess_tensor {
     int h, w, c;
-    int producer;     /* op id, -1 for the network's input */
+    int producer; /* op id, -1 for the network's input */
     int n_consumers;
-    int *consumers;   /* [n_consumers] op ids, ascending; an op that reads it twice once */
-    bool is_output;   /* kept until the end: heads, softmax, the last layer, whatever nobody
+    int *consumers; /* [n_consumers] op ids, ascending; an op that reads it twice once */
+    bool is_output; /* kept until the end: heads, softmax, the last layer, whatever nobody
                        * reads; never the network's input */
 };
 
@@ -129,16 +130,16 @@ struct tess_picture {
 };
 
 struct tess_graph {
-    char *name;           /* base name of the cfg without its suffix */
+    char *name; /* base name of the cfg without its suffix */
     struct tess_picture picture;
     int n_ops;
-    struct tess_op *ops;  /* in an order in which they can run */
+    struct tess_op *ops; /* in an order in which they can run */
     int n_tensors;
     struct tess_tensor *tensors;
     int n_layers;
     struct tess_layer *layers;
-    int64_t n_weights;    /* floats in the weights file after its header */
-    uint64_t hash;        /* of everything above that changes the result: not names or lines */
+    int64_t n_weights; /* floats in the weights file after its header */
+    uint64_t hash; /* of everything above that changes the result: not names or lines */
 };
 
 /* Frees a graph and everything it owns. Accepts NULL. */
@@ -182,7 +183,8 @@ const char *tess_activation_name(enum tess_activation activation);
 
 /* Layer number as the user gives it: 0.. from the front, -1.. from the end. False if there is
  * no such layer. */
-bool tess_graph_find_layer(const struct tess_graph *graph, int64_t number, int *layer_out);
+bool tess_graph_find_layer(const struct tess_graph *graph, int64_t number,
+                           int *layer_out);
 
 /* New graph holding only the layers [first, last] of `graph`: its input is whatever tensor from
  * before `first` those layers read. Its outputs are heads, softmaxes, the last layer and what

@@ -37,7 +37,7 @@ int tess_packed_block_of(const struct tess_graph *graph, int op, int filter);
 /* Packs the filters of one block. kernel: [n][kernel_h][kernel_w][C/groups] and bias: [n], n
  * being the filters of the block, as tess_weights_read gives them. packed_out:
  * tess_packed_block_bytes, aligned to 64. */
-void tess_packed_fill(const struct tess_graph *graph, int op, int block, const float *kernel,
-                      const float *bias, void *packed_out);
+void tess_packed_fill(const struct tess_graph *graph, int op, int block,
+                      const float *kernel, const float *bias, void *packed_out);
 
 #endif

@@ -242,8 +242,8 @@ struct statistics {
     unsigned char means[4 * STATISTICS_FLOATS], variances[4 * STATISTICS_FLOATS];
 };
 
-static enum tess_status read_statistics(const struct slice *slice, int filter, int n_filters,
-                                        struct statistics *into)
+static enum tess_status read_statistics(const struct slice *slice, int filter,
+                                        int n_filters, struct statistics *into)
 {
     const struct layout *layout = &slice->layout;
     enum tess_status status =
@@ -254,7 +254,8 @@ static enum tess_status read_statistics(const struct slice *slice, int filter, i
     if (status == TESS_OK)
         status = read_floats(slice, layout->means + filter, n_filters, into->means);
     if (status == TESS_OK)
-        status = read_floats(slice, layout->variances + filter, n_filters, into->variances);
+        status =
+            read_floats(slice, layout->variances + filter, n_filters, into->variances);
     return status;
 }
 

@@ -21,7 +21,8 @@ enum { TESS_WEIGHTS_WINDOW_BYTES = 64 * 1024 }; /* memory that an open file hold
  * bytes expected and found, or TESS_E_IO. The caller destroys. `graph` is only used during the
  * call. */
 enum tess_status tess_weights_open(const struct tess_graph *graph, const char *path,
-                                   struct tess_weights **weights_out, struct tess_error *error);
+                                   struct tess_weights **weights_out,
+                                   struct tess_error *error);
 void tess_weights_destroy(struct tess_weights *weights); /* accepts NULL */
 
 /* Reads filters [begin, end) of `op` of `graph` (the graph opened with, or a cut of it).
@@ -30,7 +31,8 @@ void tess_weights_destroy(struct tess_weights *weights); /* accepts NULL */
  * bias: [end-begin], folded likewise. Both borrowed from the caller. A weight that is not finite is TESS_E_MODEL naming layer and filter
  * (the sums would be garbage). Cost: one pass over the slice. */
 enum tess_status tess_weights_read(struct tess_weights *weights,
-                                   const struct tess_graph *graph, int op, int begin, int end,
-                                   float *kernel, float *bias, struct tess_error *error);
+                                   const struct tess_graph *graph, int op, int begin,
+                                   int end, float *kernel, float *bias,
+                                   struct tess_error *error);
 
 #endif

@@ -29,13 +29,15 @@ struct tess_range tess_range_hull(struct tess_range a, struct tess_range b)
         return tess_range_is_empty(b) ? EMPTY : b;
     if (tess_range_is_empty(b))
         return a;
-    return (struct tess_range){tess_min_int(a.begin, b.begin), tess_max_int(a.end, b.end)};
+    return (struct tess_range){tess_min_int(a.begin, b.begin),
+                               tess_max_int(a.end, b.end)};
 }
 
 struct tess_range tess_range_clamp(struct tess_range range, int extent)
 {
     assert(extent > 0);
-    struct tess_range inside = {tess_max_int(range.begin, 0), tess_min_int(range.end, extent)};
+    struct tess_range inside = {tess_max_int(range.begin, 0),
+                                tess_min_int(range.end, extent)};
     return tess_range_is_empty(inside) ? EMPTY : inside;
 }
 
@@ -44,8 +46,8 @@ int tess_tensor_extent(const struct tess_tensor *tensor, enum tess_axis axis)
     return axis == TESS_ROWS ? tensor->h : tensor->w;
 }
 
-static struct tess_range window_reads(const struct tess_window *window, enum tess_axis axis,
-                                      struct tess_range out)
+static struct tess_range window_reads(const struct tess_window *window,
+                                      enum tess_axis axis, struct tess_range out)
 {
     bool is_rows = axis == TESS_ROWS;
     int stride = is_rows ? window->stride_h : window->stride_w;
@@ -53,9 +55,9 @@ static struct tess_range window_reads(const struct tess_window *window, enum tes
     int dilation = is_rows ? window->dilation_h : window->dilation_w;
     int pad = is_rows ? window->pad_top : window->pad_left;
     assert(stride > 0 && kernel > 0 && dilation > 0);
-    return (struct tess_range){ /* equation (1) */
-                               stride * out.begin - pad,
-                               stride * (out.end - 1) - pad + dilation * (kernel - 1) + 1};
+    return (struct tess_range){/* equation (1) */
+                               stride * out.begin - pad, stride * (out.end - 1) - pad +
+                                                             dilation * (kernel - 1) + 1};
 }
 
 /* What a shortcut reads of its second input where the shapes differ, equation (3). darknet
@@ -93,7 +95,8 @@ struct tess_range tess_op_reads(const struct tess_graph *graph, int op_id, int i
     case TESS_OP_CONV:
     case TESS_OP_MAXPOOL: return window_reads(&op->window, axis, out);
     case TESS_OP_UPSAMPLE: /* equation (2) */
-        return (struct tess_range){out.begin / op->factor, (out.end - 1) / op->factor + 1};
+        return (struct tess_range){out.begin / op->factor,
+                                   (out.end - 1) / op->factor + 1};
     case TESS_OP_ADD: return input == 0 ? out : shortcut_reads(graph, op, axis, out);
     case TESS_OP_CONCAT:
     case TESS_OP_SLICE:

@@ -32,8 +32,8 @@ struct tess_kernel_facts {
     int64_t depthwise_taps;  /* bit t set: depthwise kernels of t taps are native */
     int64_t has_odd_pixel; /* 1: calls of a single output pixel use another inner kernel,
                               which rounds differently */
-    int64_t pack_tail_bytes; /* bytes that follow each packed slice, its rounding */
-    int64_t pointer_bytes;   /* bytes of pointer table per tap and output pixel; 0: the
+    int64_t pack_tail_bytes;    /* bytes that follow each packed slice, its rounding */
+    int64_t pointer_bytes;      /* bytes of pointer table per tap and output pixel; 0: the
                                 family needs no tables, every op is `plain` (see below) */
     int64_t has_packed_weights; /* 1: reads weights in the form of model/packed.h, pads
                                    by itself and takes any strides; of the fields above
@@ -129,7 +129,7 @@ int64_t tess_facts_scratch_bytes_of(const struct tess_kernel_facts *facts,
 
 enum {
     TESS_PLAIN_FILTER_BLOCK =
-        16,                     /* filters that the plain convolution computes at once */
+        16,                      /* filters that the plain convolution computes at once */
     TESS_FACTS_BLOCK_ALIGN = 64, /* the pieces of a kernel's block start at multiples */
     /* Blocks of this size and more are mapped, in whole pages: below it the rounding would
      * cost more than what the C library's heap may keep after a free. */

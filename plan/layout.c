@@ -45,8 +45,8 @@ struct tess_slot tess_layout_source(const struct tess_layout *layout, int op, in
     int tensor = layout->graph->ops[op].inputs[input];
     int producer = layout->graph->tensors[tensor].producer;
     /* The network's input is local only to the one group that reads it. */
-    bool is_here = producer < 0 ||
-                   tess_layout_is_in_group(layout, producer, layout->group_of[op]);
+    bool is_here =
+        producer < 0 || tess_layout_is_in_group(layout, producer, layout->group_of[op]);
     bool is_local = is_here && layout->local[tensor].storage >= 0;
     return is_local ? layout->local[tensor] : layout->stored[tensor];
 }
@@ -54,7 +54,8 @@ struct tess_slot tess_layout_source(const struct tess_layout *layout, int op, in
 struct tess_slot tess_layout_target(const struct tess_layout *layout, int op)
 {
     int tensor = layout->graph->ops[op].output;
-    return layout->local[tensor].storage >= 0 ? layout->local[tensor] : layout->stored[tensor];
+    return layout->local[tensor].storage >= 0 ? layout->local[tensor]
+                                              : layout->stored[tensor];
 }
 
 bool tess_layout_is_view(const struct tess_layout *layout, int op_id, int input)
@@ -131,7 +132,8 @@ static void set_stored_life(struct tess_layout *layout, int tensor)
     for (int i = 0; i < of->n_consumers; i++) {
         /* The network's input is read in when it is first wanted. */
         int last = tick_of(layout, of->consumers[i], true);
-        live(storage, of->producer < 0 ? tick_of(layout, of->consumers[i], false) : last, last);
+        live(storage, of->producer < 0 ? tick_of(layout, of->consumers[i], false) : last,
+             last);
     }
     if (of->is_output)
         live(storage, layout->plan->n_ops - 1, layout->plan->n_ops - 1);
@@ -234,8 +236,9 @@ static enum tess_status build(struct tess_layout *layout, int group_begin, int g
     enum tess_status status = start(layout, error);
     for (int group = group_begin; group < group_end && status == TESS_OK; group++) {
         const struct tess_group *in = &plan->groups[group];
-        status = tess_tiles_init(&layout->tiles[group], layout->graph, plan->order + in->first,
-                                 in->last - in->first + 1, in->tiling, error);
+        status =
+            tess_tiles_init(&layout->tiles[group], layout->graph, plan->order + in->first,
+                            in->last - in->first + 1, in->tiling, error);
     }
     if (status == TESS_OK)
         status = tess_layout_make_slots(layout, group_begin, group_end, error);
@@ -254,8 +257,9 @@ static enum tess_status build(struct tess_layout *layout, int group_begin, int g
     return place(layout, is_whole ? NULL : &plan->groups[group_begin], error);
 }
 
-static enum tess_status create(const struct tess_graph *graph, const struct tess_plan *plan,
-                               int group_begin, int group_end, struct tess_layout **layout_out,
+static enum tess_status create(const struct tess_graph *graph,
+                               const struct tess_plan *plan, int group_begin,
+                               int group_end, struct tess_layout **layout_out,
                                struct tess_error *error)
 {
     struct tess_layout *layout = calloc(1, sizeof *layout);
@@ -271,8 +275,10 @@ static enum tess_status create(const struct tess_graph *graph, const struct tess
     return status;
 }
 
-enum tess_status tess_layout_create(const struct tess_graph *graph, const struct tess_plan *plan,
-                                    struct tess_layout **layout_out, struct tess_error *error)
+enum tess_status tess_layout_create(const struct tess_graph *graph,
+                                    const struct tess_plan *plan,
+                                    struct tess_layout **layout_out,
+                                    struct tess_error *error)
 {
     return create(graph, plan, 0, plan->n_groups, layout_out, error);
 }

@@ -30,9 +30,9 @@ struct tess_slot {
 };
 
 struct tess_storage {
-    int tensor;     /* the one that gives it its channels */
-    int group;      /* local: its group; stored: -1 */
-    int channels;   /* floats per pixel */
+    int tensor;   /* the one that gives it its channels */
+    int group;    /* local: its group; stored: -1 */
+    int channels; /* floats per pixel */
     bool is_rolling;
     /* Map rows and columns held while tile row r, tile column c runs; out-of-map parts are
      * zeros. One entry where the extent does not depend on the tile. */
@@ -54,9 +54,10 @@ struct tess_temp {
 struct tess_op_layout {
     struct tess_call_shape largest;
     bool pads_rows, pads_cols; /* left to the kernel */
-    int in_temp[2];  /* temp that the input is gathered into, -1: read in place */
-    int out_temp;    /* temp that the output is computed into, -1: written in place */
-    bool is_spread;  /* computed densely at the start of its storage, then spread in place */
+    int in_temp[2]; /* temp that the input is gathered into, -1: read in place */
+    int out_temp;   /* temp that the output is computed into, -1: written in place */
+    bool
+        is_spread; /* computed densely at the start of its storage, then spread in place */
 };
 
 struct tess_layout {
@@ -71,7 +72,7 @@ struct tess_layout {
     struct tess_storage *storages;
     int n_temps;
     struct tess_temp *temps;
-    struct tess_op_layout *ops;     /* [n_ops] by op id */
+    struct tess_op_layout *ops; /* [n_ops] by op id */
     int64_t live_bytes;  /* most bytes alive at one tick: no arena can be smaller */
     int live_tick;       /* when */
     int64_t arena_bytes; /* what the offsets need */
@@ -79,8 +80,10 @@ struct tess_layout {
 
 /* Lays out the whole plan. The plan must have passed tess_plan_check. `graph` and `plan` must
  * outlive the layout. TESS_E_NOMEM. */
-enum tess_status tess_layout_create(const struct tess_graph *graph, const struct tess_plan *plan,
-                                    struct tess_layout **layout_out, struct tess_error *error);
+enum tess_status tess_layout_create(const struct tess_graph *graph,
+                                    const struct tess_plan *plan,
+                                    struct tess_layout **layout_out,
+                                    struct tess_error *error);
 
 /* Lays out only group `group`: the storages it touches, without offsets. live_bytes is then the
  * group's own peak, to which tensors that merely survive the group must be added. For the

@@ -15,8 +15,8 @@
 
 #include "base/arith.h"
 
-static struct tess_range extent_at(const struct tess_storage *storage, enum tess_axis axis,
-                                   int tile)
+static struct tess_range extent_at(const struct tess_storage *storage,
+                                   enum tess_axis axis, int tile)
 {
     return axis == TESS_ROWS ? tess_storage_rows(storage, tile)
                              : tess_storage_cols(storage, tile);
@@ -45,7 +45,8 @@ static struct tess_range hull_of(struct tess_range *into, struct tess_range rang
 
 static bool needs_dense(const struct tess_layout *layout, int op)
 {
-    return tess_facts_caps(&layout->plan->facts, layout->graph, op, layout->ops[op].largest)
+    return tess_facts_caps(&layout->plan->facts, layout->graph, op,
+                           layout->ops[op].largest)
         .needs_dense_rows;
 }
 
@@ -96,7 +97,8 @@ static bool make_extents(struct tess_storage *storage, int n_rows, int n_cols)
     return storage->rows && storage->cols;
 }
 
-enum tess_status tess_layout_start_extents(struct tess_layout *layout, struct tess_error *error)
+enum tess_status tess_layout_start_extents(struct tess_layout *layout,
+                                           struct tess_error *error)
 {
     for (int i = 0; i < layout->n_storages; i++) {
         struct tess_storage *storage = &layout->storages[i];
@@ -129,13 +131,15 @@ static void widen(struct tess_storage *storage, enum tess_axis axis, int tile,
         hull_of(&storage->cols[storage->n_cols > 1 ? tile : 0], range);
 }
 
-static void widen_for_op(struct tess_layout *layout, int op_id, enum tess_axis axis, int tile)
+static void widen_for_op(struct tess_layout *layout, int op_id, enum tess_axis axis,
+                         int tile)
 {
     const struct tess_op *op = &layout->graph->ops[op_id];
     const struct tess_tiles *tiles = tiles_of(layout, op_id);
     bool is_cut_wide = tiles->axis[TESS_COLS].n_tiles > 1;
     struct tess_range computes = computes_of(layout, op_id, axis, tile);
-    struct tess_storage *target = &layout->storages[tess_layout_target(layout, op_id).storage];
+    struct tess_storage *target =
+        &layout->storages[tess_layout_target(layout, op_id).storage];
     if (target->group >= 0) {
         /* A share can lag behind what was computed ahead of it for later ops of the group. */
         int at = layout->position[op_id] - layout->plan->groups[target->group].first;
@@ -240,8 +244,8 @@ static bool is_writable_in_place(const struct tess_layout *layout, int op)
     return true;
 }
 
-int64_t tess_layout_bytes(const struct tess_layout *layout, int64_t n_rows, int64_t n_cols,
-                          int64_t channels)
+int64_t tess_layout_bytes(const struct tess_layout *layout, int64_t n_rows,
+                          int64_t n_cols, int64_t channels)
 {
     const struct tess_kernel_facts *facts = &layout->plan->facts;
     int64_t unit = tess_max_i64(facts->align_bytes, 4);
@@ -294,8 +298,9 @@ void tess_layout_set_temps(struct tess_layout *layout, int group)
             int channels = layout->graph->tensors[op->inputs[input]].c;
             how->in_temp[input] =
                 add_temp(layout, op_id,
-                         tess_layout_bytes(layout, longest_needs(layout, op_id, input, TESS_ROWS),
-                                    longest_needs(layout, op_id, input, TESS_COLS), channels));
+                         tess_layout_bytes(
+                             layout, longest_needs(layout, op_id, input, TESS_ROWS),
+                             longest_needs(layout, op_id, input, TESS_COLS), channels));
         }
         if (is_writable_in_place(layout, op_id))
             continue;
@@ -305,6 +310,6 @@ void tess_layout_set_temps(struct tess_layout *layout, int group)
             how->out_temp = add_temp(
                 layout, op_id,
                 tess_layout_bytes(layout, how->largest.n_rows, how->largest.n_cols,
-                           layout->graph->tensors[op->output].c));
+                                  layout->graph->tensors[op->output].c));
     }
 }

@@ -29,7 +29,8 @@ bool tess_group_is_tiled(const struct tess_group *group);
 bool tess_layout_is_in_group(const struct tess_layout *layout, int op, int group);
 
 /* Gives the storages their extent arrays: stored maps whole, the others empty. TESS_E_NOMEM. */
-enum tess_status tess_layout_start_extents(struct tess_layout *layout, struct tess_error *error);
+enum tess_status tess_layout_start_extents(struct tess_layout *layout,
+                                           struct tess_error *error);
 
 /* Per group, each for all groups before the next: calls, extents, temps. */
 void tess_layout_set_calls(struct tess_layout *layout, int group);
@@ -37,7 +38,7 @@ void tess_layout_set_extents(struct tess_layout *layout, int group);
 void tess_layout_set_temps(struct tess_layout *layout, int group);
 
 /* Bytes of a buffer of that many pixels, tail and alignment included. */
-int64_t tess_layout_bytes(const struct tess_layout *layout, int64_t n_rows, int64_t n_cols,
-                          int64_t channels);
+int64_t tess_layout_bytes(const struct tess_layout *layout, int64_t n_rows,
+                          int64_t n_cols, int64_t channels);
 
 #endif

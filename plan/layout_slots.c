@@ -43,7 +43,8 @@ static bool make_sharing(struct tess_sharing *sharing, int n_tensors)
     sharing->parent = malloc(n * sizeof *sharing->parent);
     sharing->channel = calloc(n, sizeof *sharing->channel);
     sharing->n_children = calloc(n, sizeof *sharing->n_children);
-    if (!sharing->is_present || !sharing->parent || !sharing->channel || !sharing->n_children)
+    if (!sharing->is_present || !sharing->parent || !sharing->channel ||
+        !sharing->n_children)
         return false;
     for (int tensor = 0; tensor < n_tensors; tensor++)
         sharing->parent[tensor] = -1;
@@ -96,15 +97,15 @@ static int find_input_group(const struct tess_layout *layout)
         return -1;
     int group = layout->group_of[input->consumers[0]];
     const struct tess_group *in = &layout->plan->groups[group];
-    bool is_read_in_bands =
-        tess_group_is_tiled(in) && in->tiling.halo == TESS_HALO_REUSE;
+    bool is_read_in_bands = tess_group_is_tiled(in) && in->tiling.halo == TESS_HALO_REUSE;
     for (int i = 1; i < input->n_consumers; i++)
         if (layout->group_of[input->consumers[i]] != group)
             return -1;
     return is_read_in_bands ? group : -1;
 }
 
-static void decide_slice(struct maker *maker, const struct tess_op *op, int group, bool escapes)
+static void decide_slice(struct maker *maker, const struct tess_op *op, int group,
+                         bool escapes)
 {
     const struct tess_layout *layout = maker->layout;
     struct tess_sharing *stored = &maker->worlds[TESS_STORED];
@@ -167,10 +168,10 @@ static void share_concat(struct maker *maker, int op_id, int group)
         int input = op->inputs[i], offset;
         const struct tess_tensor *tensor = &graph->tensors[input];
         int root = root_of(world, input, &offset);
-        bool is_reachable = world->is_present[input] && tensor->producer >= 0 &&
-                            !tensor->is_output &&
-                            (!is_local ||
-                             tess_layout_is_in_group(maker->layout, tensor->producer, group));
+        bool is_reachable =
+            world->is_present[input] && tensor->producer >= 0 && !tensor->is_output &&
+            (!is_local ||
+             tess_layout_is_in_group(maker->layout, tensor->producer, group));
         bool owns_storage = offset == 0 && graph->tensors[root].c == tensor->c &&
                             graph->tensors[root].producer >= 0;
         if (is_reachable && owns_storage && root != root_of(world, op->output, NULL))
@@ -201,8 +202,9 @@ static bool can_take_over(const struct maker *maker, enum tess_world world, int 
     bool has_same_shape = from->h == to->h && from->w == to->w && from->c == to->c;
     return has_same_shape && here->is_present[input] && !other->is_present[input] &&
            here->is_present[op->output] && !other->is_present[op->output] &&
-           here->parent[input] < 0 && here->n_children[input] == 0 && from->producer >= 0 &&
-           !from->is_output && last_reader(layout, input) == layout->position[op_id];
+           here->parent[input] < 0 && here->n_children[input] == 0 &&
+           from->producer >= 0 && !from->is_output &&
+           last_reader(layout, input) == layout->position[op_id];
 }
 
 /* Lets an element-wise op overwrite its first input if that dies with it. Rolling windows are left alone:
@@ -256,9 +258,10 @@ static void make_storages(struct maker *maker, enum tess_world world)
         storage->channels = layout->graph->tensors[tensor].c;
         storage->group = -1;
         if (world == TESS_LOCAL) {
-            storage->group = tensor == TESS_GRAPH_INPUT
-                                 ? maker->input_group
-                                 : layout->group_of[layout->graph->tensors[tensor].producer];
+            storage->group =
+                tensor == TESS_GRAPH_INPUT
+                    ? maker->input_group
+                    : layout->group_of[layout->graph->tensors[tensor].producer];
             storage->is_rolling =
                 layout->plan->groups[storage->group].tiling.halo == TESS_HALO_REUSE;
         }

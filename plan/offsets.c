@@ -130,7 +130,8 @@ static void sort_order(struct placement *placement, int rule)
 {
     for (int i = 0; i < placement->n_ranges; i++) {
         int at = i;
-        for (; at > 0 && is_before(placement->ranges, rule, i, placement->order[at - 1]); at--)
+        for (; at > 0 && is_before(placement->ranges, rule, i, placement->order[at - 1]);
+             at--)
             placement->order[at] = placement->order[at - 1];
         placement->order[at] = i;
     }

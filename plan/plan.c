@@ -7,8 +7,8 @@
 
 #include "base/hash.h"
 
-enum tess_status tess_plan_create(const struct tess_graph *graph, struct tess_plan **plan_out,
-                                  struct tess_error *error)
+enum tess_status tess_plan_create(const struct tess_graph *graph,
+                                  struct tess_plan **plan_out, struct tess_error *error)
 {
     assert(graph->n_ops > 0);
     size_t n_ops = (size_t)graph->n_ops;
@@ -70,8 +70,9 @@ void tess_plan_destroy(struct tess_plan *plan)
     free(plan);
 }
 
-enum tess_status tess_plan_set_groups(struct tess_plan *plan, const struct tess_group *groups,
-                                      int n_groups, struct tess_error *error)
+enum tess_status tess_plan_set_groups(struct tess_plan *plan,
+                                      const struct tess_group *groups, int n_groups,
+                                      struct tess_error *error)
 {
     assert(n_groups > 0);
     struct tess_group *copy = copy_of(groups, sizeof *groups * (size_t)n_groups);
@@ -84,7 +85,8 @@ enum tess_status tess_plan_set_groups(struct tess_plan *plan, const struct tess_
 }
 
 static enum tess_status check_order(const struct tess_plan *plan,
-                                    const struct tess_graph *graph, struct tess_error *error)
+                                    const struct tess_graph *graph,
+                                    struct tess_error *error)
 {
     enum tess_status status = TESS_OK;
     bool *has_run = calloc((size_t)graph->n_ops, sizeof *has_run);
@@ -101,10 +103,11 @@ static enum tess_status check_order(const struct tess_plan *plan,
         for (int i = 0; i < op->n_inputs; i++) {
             int producer = graph->tensors[op->inputs[i]].producer;
             if (producer >= 0 && !has_run[producer])
-                status = tess_error_set(error, TESS_E_CONFIG,
-                                        "the schedule runs layer %d before layer %d, whose "
-                                        "output it reads",
-                                        op->layer, graph->ops[producer].layer);
+                status =
+                    tess_error_set(error, TESS_E_CONFIG,
+                                   "the schedule runs layer %d before layer %d, whose "
+                                   "output it reads",
+                                   op->layer, graph->ops[producer].layer);
         }
         has_run[id] = true;
     }
@@ -113,14 +116,17 @@ static enum tess_status check_order(const struct tess_plan *plan,
 }
 
 static enum tess_status check_groups(const struct tess_plan *plan,
-                                     const struct tess_graph *graph, struct tess_error *error)
+                                     const struct tess_graph *graph,
+                                     struct tess_error *error)
 {
     int next = 0;
     for (int i = 0; i < plan->n_groups; i++) {
         const struct tess_group *group = &plan->groups[i];
-        if (group->first != next || group->last < group->first || group->last >= plan->n_ops)
+        if (group->first != next || group->last < group->first ||
+            group->last >= plan->n_ops)
             return tess_error_set(error, TESS_E_CONFIG,
-                                  "group %d does not start where the one before it ends", i + 1);
+                                  "group %d does not start where the one before it ends",
+                                  i + 1);
         struct tess_tiles tiles;
         enum tess_status status =
             tess_tiles_init(&tiles, graph, plan->order + group->first,
@@ -131,17 +137,18 @@ static enum tess_status check_groups(const struct tess_plan *plan,
         next = group->last + 1;
     }
     if (next != plan->n_ops)
-        return tess_error_set(error, TESS_E_CONFIG, "the groups end before the last layer");
+        return tess_error_set(error, TESS_E_CONFIG,
+                              "the groups end before the last layer");
     return TESS_OK;
 }
 
-enum tess_status tess_plan_check(const struct tess_plan *plan, const struct tess_graph *graph,
-                                 struct tess_error *error)
+enum tess_status tess_plan_check(const struct tess_plan *plan,
+                                 const struct tess_graph *graph, struct tess_error *error)
 {
     if (plan->model_hash != graph->hash || plan->n_ops != graph->n_ops) {
         tess_error_set(error, TESS_E_CONFIG,
-                       "the plan was made for another network (\"%s\") than \"%s\"", plan->model,
-                       graph->name ? graph->name : "");
+                       "the plan was made for another network (\"%s\") than \"%s\"",
+                       plan->model, graph->name ? graph->name : "");
         tess_error_hint(error, "make a new one with: tessera plan");
         return TESS_E_CONFIG;
     }

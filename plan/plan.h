@@ -35,16 +35,16 @@ struct tess_memory {
 };
 
 struct tess_plan {
-    char model[64];       /* name of the graph */
-    uint64_t model_hash;  /* tess_graph.hash of the graph it was made for */
-    char search[16];      /* who made it: "mafat", "dp", "untiled", "hand" */
-    int64_t budget_bytes; /* 0: none */
+    char model[64];              /* name of the graph */
+    uint64_t model_hash;         /* tess_graph.hash of the graph it was made for */
+    char search[16];             /* who made it: "mafat", "dp", "untiled", "hand" */
+    int64_t budget_bytes;        /* 0: none */
     int first_layer, last_layer; /* of the whole network, both included; -1, -1: all */
     int n_threads;
 
     int n_ops;
-    int *order;           /* [n_ops] schedule position -> op id */
-    bool *copies;         /* [n_ops] by op id: a concat that copies its inputs although they
+    int *order;   /* [n_ops] schedule position -> op id */
+    bool *copies; /* [n_ops] by op id: a concat that copies its inputs although they
                              could be views into it */
     int n_groups;
     struct tess_group *groups; /* ascending, covering [0, n_ops) exactly */
@@ -56,18 +56,21 @@ struct tess_plan {
 
 /* A plan for `graph` with one 1x1 group per op in natural order, no budget and zero facts.
  * TESS_E_NOMEM. */
-enum tess_status tess_plan_create(const struct tess_graph *graph, struct tess_plan **plan_out,
-                                  struct tess_error *error);
-struct tess_plan *tess_plan_copy(const struct tess_plan *plan); /* new, NULL without memory */
+enum tess_status tess_plan_create(const struct tess_graph *graph,
+                                  struct tess_plan **plan_out, struct tess_error *error);
+struct tess_plan *
+tess_plan_copy(const struct tess_plan *plan);   /* new, NULL without memory */
 void tess_plan_destroy(struct tess_plan *plan); /* accepts NULL */
 
 /* Replaces the groups by a copy of these. TESS_E_NOMEM. */
-enum tess_status tess_plan_set_groups(struct tess_plan *plan, const struct tess_group *groups,
-                                      int n_groups, struct tess_error *error);
+enum tess_status tess_plan_set_groups(struct tess_plan *plan,
+                                      const struct tess_group *groups, int n_groups,
+                                      struct tess_error *error);
 
 /* Does the plan fit the graph: hash, order a topological permutation, groups a cover, every
  * tiled group cuttable? TESS_E_CONFIG. */
-enum tess_status tess_plan_check(const struct tess_plan *plan, const struct tess_graph *graph,
+enum tess_status tess_plan_check(const struct tess_plan *plan,
+                                 const struct tess_graph *graph,
                                  struct tess_error *error);
 
 /* Sum of the terms. */

@@ -13,23 +13,23 @@
 
 /* Shape classes with a speed of their own. */
 enum tess_speed_class {
-    TESS_SPEED_CONV_FEW,   /* convolution of at most 4 input channels per group */
-    TESS_SPEED_CONV_NARROW,/* kernel above 1x1, fewer than 64 input channels per group */
-    TESS_SPEED_CONV_WIDE,  /* kernel above 1x1, 64 or more */
-    TESS_SPEED_CONV_POINT, /* kernel 1x1 */
+    TESS_SPEED_CONV_FEW,    /* convolution of at most 4 input channels per group */
+    TESS_SPEED_CONV_NARROW, /* kernel above 1x1, fewer than 64 input channels per group */
+    TESS_SPEED_CONV_WIDE,   /* kernel above 1x1, 64 or more */
+    TESS_SPEED_CONV_POINT,  /* kernel 1x1 */
     TESS_SPEED_DEPTHWISE,
     TESS_SPEED_CONNECTED
 };
 enum { TESS_SPEED_N_CLASSES = TESS_SPEED_CONNECTED + 1 };
 
 struct tess_profile {
-    char device[64];       /* what people call it, no newline */
-    char family[16];       /* kernel family measured */
+    char device[64]; /* what people call it, no newline */
+    char family[16]; /* kernel family measured */
     int n_threads;
     double macs_per_us[TESS_SPEED_N_CLASSES]; /* > 0 */
-    double bytes_per_us;   /* moved by copies and element-wise ops, read and written, > 0 */
-    double call_us;        /* per kernel call, >= 0 */
-    double row_us;         /* per row that a convolution call puts out, >= 0: short rows waste
+    double bytes_per_us; /* moved by copies and element-wise ops, read and written, > 0 */
+    double call_us;      /* per kernel call, >= 0 */
+    double row_us; /* per row that a convolution call puts out, >= 0: short rows waste
                               part of a vector tile */
 };
 
@@ -45,7 +45,9 @@ void tess_profile_write(const struct tess_profile *profile, struct tess_text *te
 
 /* Reads one; fields that are absent keep the defaults of tess_profile_init. `file_name` is for
  * messages. TESS_E_CONFIG with line, column and a did-you-mean for misspelt names. */
-enum tess_status tess_profile_read(const char *text, size_t n_bytes, const char *file_name,
-                                   struct tess_profile *profile_out, struct tess_error *error);
+enum tess_status tess_profile_read(const char *text, size_t n_bytes,
+                                   const char *file_name,
+                                   struct tess_profile *profile_out,
+                                   struct tess_error *error);
 
 #endif

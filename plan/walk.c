@@ -40,7 +40,8 @@ static struct tess_place place_in(const struct walker *walker, struct tess_slot 
     const struct tess_storage *storage = &walker->layout->storages[slot.storage];
     struct tess_range rows = tess_storage_rows(storage, walker->tile_row);
     struct tess_range cols = tess_storage_cols(storage, walker->tile_col);
-    if (is_window_empty(window)) /* an address of its own all the same, within the storage */
+    if (is_window_empty(
+            window)) /* an address of its own all the same, within the storage */
         window = (struct window){{rows.begin, rows.begin}, {cols.begin, cols.begin}};
     int64_t row_stride = (int64_t)tess_range_len(cols) * storage->channels;
     int64_t skipped = (window.rows.begin - rows.begin) * row_stride +
@@ -100,7 +101,8 @@ static void emit(struct walker *walker, struct tess_step *step)
     walker->status = walker->visit(walker->context, step, walker->error);
 }
 
-static void emit_fill(struct walker *walker, struct tess_place place, struct window window)
+static void emit_fill(struct walker *walker, struct tess_place place,
+                      struct window window)
 {
     if (is_window_empty(window))
         return;
@@ -110,8 +112,7 @@ static void emit_fill(struct walker *walker, struct tess_place place, struct win
 
 static void emit_copy(struct walker *walker, struct tess_place from, struct tess_place to)
 {
-    struct tess_step step = {
-        .kind = TESS_STEP_COPY, .n_in = 1, .in = {from}, .out = to};
+    struct tess_step step = {.kind = TESS_STEP_COPY, .n_in = 1, .in = {from}, .out = to};
     emit(walker, &step);
 }
 
@@ -135,7 +136,8 @@ static struct tess_range range_from(struct tess_range range, int begin)
 static void emit_padding(struct walker *walker, struct tess_place place, int first_row)
 {
     struct window map = map_of(walker, place.tensor);
-    struct tess_range rows = {tess_max_int(place.row, first_row), place.row + place.n_rows};
+    struct tess_range rows = {tess_max_int(place.row, first_row),
+                              place.row + place.n_rows};
     struct tess_range cols = {place.col, place.col + place.n_cols};
     struct tess_range inside = tess_range_clamp(rows, map.rows.end);
     emit_fill(walker, place, (struct window){range_below(rows, 0), cols});
@@ -157,7 +159,8 @@ static struct tess_place whole_storage(const struct walker *walker, int storage_
 static void emit_input(struct walker *walker, struct tess_place place, int first_row)
 {
     struct window map = map_of(walker, TESS_GRAPH_INPUT);
-    struct tess_range rows = {tess_max_int(place.row, first_row), place.row + place.n_rows};
+    struct tess_range rows = {tess_max_int(place.row, first_row),
+                              place.row + place.n_rows};
     struct window window = {tess_range_clamp(rows, map.rows.end), map.cols};
     if (is_window_empty(window))
         return;
@@ -235,7 +238,8 @@ static struct window needs_of(const struct walker *walker, int input)
 {
     return (struct window){
         tess_layout_needs(walker->layout, walker->op, input, TESS_ROWS, walker->tile_row),
-        tess_layout_needs(walker->layout, walker->op, input, TESS_COLS, walker->tile_col)};
+        tess_layout_needs(walker->layout, walker->op, input, TESS_COLS,
+                          walker->tile_col)};
 }
 
 static struct tess_place input_place(struct walker *walker, int input)
@@ -247,7 +251,8 @@ static struct tess_place input_place(struct walker *walker, int input)
     struct window needs = needs_of(walker, input);
     if (temp < 0)
         return place_in(walker, source, tensor, needs);
-    struct tess_place gathered = dense_at(walker, layout->temps[temp].offset, tensor, needs);
+    struct tess_place gathered =
+        dense_at(walker, layout->temps[temp].offset, tensor, needs);
     struct window map = map_of(walker, tensor);
     struct window inside = {tess_range_clamp(needs.rows, map.rows.end),
                             tess_range_clamp(needs.cols, map.cols.end)};
@@ -290,8 +295,8 @@ static void emit_concat(struct walker *walker, struct window computes)
         if (!tess_layout_is_view(layout, walker->op, input)) {
             struct tess_slot part = {target.storage, channel};
             emit_copy(walker,
-                      place_in(walker, tess_layout_source(layout, walker->op, input), tensor,
-                               computes),
+                      place_in(walker, tess_layout_source(layout, walker->op, input),
+                               tensor, computes),
                       place_in(walker, part, tensor, computes));
         }
         channel += layout->graph->tensors[tensor].c;
@@ -303,10 +308,12 @@ static void emit_share(struct walker *walker, int at)
 {
     const struct tess_layout *layout = walker->layout;
     const struct tess_op *op = &layout->graph->ops[walker->op];
-    struct tess_slot local = layout->local[op->output], stored = layout->stored[op->output];
+    struct tess_slot local = layout->local[op->output],
+                     stored = layout->stored[op->output];
     if (local.storage < 0 || stored.storage < 0)
         return;
-    if (op->kind == TESS_OP_SLICE && layout->stored[op->inputs[0]].storage == stored.storage)
+    if (op->kind == TESS_OP_SLICE &&
+        layout->stored[op->inputs[0]].storage == stored.storage)
         return; /* goes out with the tensor it is a slice of */
     const struct tess_tiles *tiles = &layout->tiles[walker->group];
     struct window share = {tess_tiles_share(tiles, TESS_ROWS, walker->tile_row, at),
@@ -332,11 +339,13 @@ static void walk_op(struct walker *walker, int at)
     else if (!is_idle && op->kind != TESS_OP_SLICE)
         emit_run(walker, computes);
     start_local(walker, tick);
-    emit_share(walker, at); /* idle ops too: what they share may have been computed before */
+    emit_share(walker,
+               at); /* idle ops too: what they share may have been computed before */
     if (is_idle)
         return;
     struct tess_step done = {.kind = TESS_STEP_DONE};
-    done.out = place_in(walker, tess_layout_target(layout, walker->op), op->output, computes);
+    done.out =
+        place_in(walker, tess_layout_target(layout, walker->op), op->output, computes);
     emit(walker, &done);
 }
 
@@ -364,7 +373,8 @@ enum tess_status tess_walk(const struct tess_layout *layout, tess_step_visitor *
 {
     struct walker walker = {
         .layout = layout, .visit = visit, .context = context, .error = error};
-    for (int group = 0; group < layout->plan->n_groups && walker.status == TESS_OK; group++) {
+    for (int group = 0; group < layout->plan->n_groups && walker.status == TESS_OK;
+         group++) {
         walker.group = group;
         walk_group(&walker);
     }

@@ -35,13 +35,13 @@ enum tess_step_kind {
     TESS_STEP_COPY, /* out := in[0], which is no smaller; the two may overlap (rows from the
                        last to the first) */
     TESS_STEP_MOVE, /* the bytes of in[0] move down to out, rows from the first to the last */
-    TESS_STEP_RUN,  /* the op's kernel computes out from in[0..n_in) */
-    TESS_STEP_DONE  /* `out` of this tile of the op's tensor is complete; nothing to do */
+    TESS_STEP_RUN, /* the op's kernel computes out from in[0..n_in) */
+    TESS_STEP_DONE /* `out` of this tile of the op's tensor is complete; nothing to do */
 };
 
 struct tess_step {
     enum tess_step_kind kind;
-    int op;    /* the op on whose behalf */
+    int op; /* the op on whose behalf */
     int group, tile_row, tile_col;
     int n_in;
     struct tess_place in[2];

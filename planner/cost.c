@@ -52,13 +52,15 @@ double tess_cost_compute_us(const struct tess_layout *layout, int group,
                        (double)lines_of(view.tiles, TESS_COLS, at, NULL) /
                        ((double)out->h * out->w);
         if (tess_op_has_weights(op)) {
-            enum tess_speed_class speed = tess_speed_class_of(layout->graph, view.tiles->ops[at]);
+            enum tess_speed_class speed =
+                tess_speed_class_of(layout->graph, view.tiles->ops[at]);
             total_us += share * (double)tess_op_macs(layout->graph, op) /
                         profile->macs_per_us[speed];
         } else if (!moves_nothing(op)) {
             double bytes = (double)tess_tensor_bytes(out);
             for (int i = 0; i < op->n_inputs; i++)
-                bytes += (double)tess_tensor_bytes(&layout->graph->tensors[op->inputs[i]]);
+                bytes +=
+                    (double)tess_tensor_bytes(&layout->graph->tensors[op->inputs[i]]);
             total_us += share * bytes / profile->bytes_per_us;
         }
     }
@@ -70,9 +72,11 @@ static double bytes_needed(const struct group_view *view, int op, int input)
 {
     double n_rows = 0, n_cols = 0;
     for (int tile = 0; tile < view->tiles->axis[TESS_ROWS].n_tiles; tile++)
-        n_rows += tess_range_len(tess_layout_needs(view->layout, op, input, TESS_ROWS, tile));
+        n_rows +=
+            tess_range_len(tess_layout_needs(view->layout, op, input, TESS_ROWS, tile));
     for (int tile = 0; tile < view->tiles->axis[TESS_COLS].n_tiles; tile++)
-        n_cols += tess_range_len(tess_layout_needs(view->layout, op, input, TESS_COLS, tile));
+        n_cols +=
+            tess_range_len(tess_layout_needs(view->layout, op, input, TESS_COLS, tile));
     int tensor = view->layout->graph->ops[op].inputs[input];
     return n_rows * n_cols * 4.0 * view->layout->graph->tensors[tensor].c;
 }

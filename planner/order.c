@@ -8,8 +8,8 @@
 /* A schedule being built or followed. */
 struct progress {
     const struct tess_graph *graph;
-    bool *has_run;     /* [n_ops] */
-    int *n_unread;     /* [n_tensors] consumers still to run */
+    bool *has_run; /* [n_ops] */
+    int *n_unread; /* [n_tensors] consumers still to run */
     int64_t live_bytes;
 };
 

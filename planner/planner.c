@@ -13,8 +13,9 @@
 
 const struct tess_search *const *tess_searches(void)
 {
-    static const struct tess_search *const all[] = {
-        &tess_search_dp, &tess_search_mafat, &tess_search_untiled, &tess_search_ilp, NULL};
+    static const struct tess_search *const all[] = {&tess_search_dp, &tess_search_mafat,
+                                                    &tess_search_untiled,
+                                                    &tess_search_ilp, NULL};
     return all;
 }
 
@@ -72,8 +73,8 @@ static enum tess_status lay_out(const struct tess_graph *graph, struct tess_plan
 
 /* Turns views of concats into copies where that lowers the peak: a view makes the whole output
  * live from its first input on. Greedy, one concat after the other. */
-static enum tess_status try_copies(const struct selection *selection, struct tess_plan *plan,
-                                   struct tess_error *error)
+static enum tess_status try_copies(const struct selection *selection,
+                                   struct tess_plan *plan, struct tess_error *error)
 {
     if (!selection->options->allows_copies)
         return TESS_OK;
@@ -100,8 +101,9 @@ static bool fits(const struct selection *selection, const struct tess_plan *plan
     return budget == 0 || plan->memory.peak <= budget;
 }
 
-static enum tess_status consider(void *context, const struct tess_group *groups, int n_groups,
-                                 bool *is_enough_out, struct tess_error *error)
+static enum tess_status consider(void *context, const struct tess_group *groups,
+                                 int n_groups, bool *is_enough_out,
+                                 struct tess_error *error)
 {
     struct selection *selection = context;
     struct tess_plan *plan = tess_plan_copy(selection->base);
@@ -109,7 +111,8 @@ static enum tess_status consider(void *context, const struct tess_group *groups,
         return tess_error_nomem(error);
     enum tess_status status = tess_plan_set_groups(plan, groups, n_groups, error);
     if (status == TESS_OK)
-        status = lay_out(selection->graph, plan, selection->options->input_bytes, NULL, error);
+        status =
+            lay_out(selection->graph, plan, selection->options->input_bytes, NULL, error);
     if (status == TESS_OK && !fits(selection, plan))
         status = try_copies(selection, plan, error);
     if (status != TESS_OK) {
@@ -151,7 +154,8 @@ enum tess_status tess_planner_predict(const struct tess_graph *graph,
 }
 
 static enum tess_status find_limit(const struct selection *selection,
-                                   struct tess_planner_report *report, struct tess_error *error)
+                                   struct tess_planner_report *report,
+                                   struct tess_error *error)
 {
     int tick = 0;
     enum tess_status status = lay_out(selection->graph, selection->smallest,
@@ -178,10 +182,11 @@ static enum tess_status report_infeasible(const struct selection *selection,
     tess_format_bytes(memory->base + memory->threads + memory->input, base, sizeof base);
     /* Rounded up, so that the number printed works when it is typed back. */
     long long smallest_kib = (long long)((report->smallest_bytes + 1023) / 1024);
-    tess_error_set(error, TESS_E_INFEASIBLE,
-                   "no plan fits %s; the smallest budget that works is %lldK (weights %s, "
-                   "process %s, activations %s, most of them at layer %d)",
-                   budget, smallest_kib, weights, base, arena, report->limiting_layer);
+    tess_error_set(
+        error, TESS_E_INFEASIBLE,
+        "no plan fits %s; the smallest budget that works is %lldK (weights %s, "
+        "process %s, activations %s, most of them at layer %d)",
+        budget, smallest_kib, weights, base, arena, report->limiting_layer);
     tess_error_hint(error, "run again with --memory %lldK", smallest_kib);
     return TESS_E_INFEASIBLE;
 }
@@ -203,7 +208,8 @@ static enum tess_status start_selection(struct selection *selection,
 
 /* Searches in the order that the base plan has and keeps what it finds if that is the fastest. */
 static enum tess_status search_order(struct selection *selection,
-                                     const struct tess_search *search, struct tess_error *error)
+                                     const struct tess_search *search,
+                                     struct tess_error *error)
 {
     int n_evaluated = 0;
     struct tess_search_sink sink = {consider, selection};
@@ -212,8 +218,8 @@ static enum tess_status search_order(struct selection *selection,
     enum tess_status status = search->run(&problem, &sink, &n_evaluated, error);
     selection->n_evaluated += n_evaluated;
     if (status == TESS_OK && selection->chosen)
-        status = tess_planner_predict(selection->graph, selection->options, selection->chosen,
-                                      error);
+        status = tess_planner_predict(selection->graph, selection->options,
+                                      selection->chosen, error);
     if (status != TESS_OK || !selection->chosen)
         return status;
     if (!selection->best ||
@@ -242,7 +248,8 @@ static enum tess_status search_orders(struct selection *selection,
     status = tess_order_greedy(selection->graph, selection->base->order, error);
     int64_t ticks = tess_order_byte_ticks(selection->graph, selection->base->order);
     bool is_worth_it = ticks < own_ticks - own_ticks / REORDER_STEPS;
-    return status == TESS_OK && is_worth_it ? search_order(selection, search, error) : status;
+    return status == TESS_OK && is_worth_it ? search_order(selection, search, error)
+                                            : status;
 }
 
 enum tess_status tess_planner_plan(const struct tess_graph *graph,
@@ -253,7 +260,8 @@ enum tess_status tess_planner_plan(const struct tess_graph *graph,
 {
     const struct tess_search *search = tess_search_find(options->search);
     if (!search)
-        return tess_error_set(error, TESS_E_USAGE, "unknown search \"%s\"", options->search);
+        return tess_error_set(error, TESS_E_USAGE, "unknown search \"%s\"",
+                              options->search);
     struct selection selection = {.graph = graph, .options = options};
     struct tess_planner_report report = {0};
     enum tess_status status = start_selection(&selection, search, error);

@@ -12,18 +12,18 @@
 #include "plan/profile.h"
 
 struct tess_planner_options {
-    int64_t budget_bytes;   /* 0: no limit, the fastest plan wins */
-    const char *search;     /* name of a method: "dp", "mafat", ... */
+    int64_t budget_bytes; /* 0: no limit, the fastest plan wins */
+    const char *search;   /* name of a method: "dp", "mafat", ... */
     struct tess_kernel_facts facts;
     struct tess_profile profile;
     int n_threads;
-    int64_t input_bytes;    /* memory that reading the network's input holds */
+    int64_t input_bytes; /* memory that reading the network's input holds */
     /* Off switches of the techniques. */
-    bool allows_reuse;      /* halos kept instead of recomputed */
-    bool allows_recompute;  /* fused tiles that recompute their halos */
-    bool allows_columns;    /* grids with more than one column */
-    bool allows_copies;     /* concats that copy where views would hold more memory */
-    bool allows_reorder;    /* other orders than the cfg's */
+    bool allows_reuse;     /* halos kept instead of recomputed */
+    bool allows_recompute; /* fused tiles that recompute their halos */
+    bool allows_columns;   /* grids with more than one column */
+    bool allows_copies;    /* concats that copy where views would hold more memory */
+    bool allows_reorder;   /* other orders than the cfg's */
 };
 
 /* All techniques on, search "dp", no budget, default profile; facts zeroed. */

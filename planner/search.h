@@ -12,8 +12,9 @@
 /* Where proposals go. Returns TESS_OK to ask for more; `*is_enough_out` becomes true once the
  * proposal fits and the method should stop. The groups are copied. */
 struct tess_search_sink {
-    enum tess_status (*propose)(void *context, const struct tess_group *groups, int n_groups,
-                                bool *is_enough_out, struct tess_error *error);
+    enum tess_status (*propose)(void *context, const struct tess_group *groups,
+                                int n_groups, bool *is_enough_out,
+                                struct tess_error *error);
     void *context;
 };
 

@@ -57,8 +57,7 @@ static bool front_add(struct front *front, const struct point *point)
 {
     if (front->n_points == front->capacity) {
         int capacity = front->capacity ? 2 * front->capacity : 64;
-        struct point *points =
-            realloc(front->points, sizeof *points * (size_t)capacity);
+        struct point *points = realloc(front->points, sizeof *points * (size_t)capacity);
         if (!points)
             return false;
         front->points = points;
@@ -121,8 +120,9 @@ static bool extend(struct front *fronts, int first, int last, struct tess_tiling
     return true;
 }
 
-static enum tess_status extend_segment(struct tess_segmenter *segmenter, struct front *fronts,
-                                       int first, int last, struct tess_error *error)
+static enum tess_status extend_segment(struct tess_segmenter *segmenter,
+                                       struct front *fronts, int first, int last,
+                                       struct tess_error *error)
 {
     struct tess_tiling tilings[TESS_SEGMENT_MAX_TILINGS];
     int n_tilings = tess_segment_tilings(segmenter, first, last, tilings);
@@ -144,8 +144,8 @@ static int longest_segment(const struct tess_graph *graph)
     return tess_min_int(MAX_SEGMENT_OPS, affordable);
 }
 
-static enum tess_status fill_fronts(struct tess_segmenter *segmenter, struct front *fronts,
-                                    struct tess_error *error)
+static enum tess_status fill_fronts(struct tess_segmenter *segmenter,
+                                    struct front *fronts, struct tess_error *error)
 {
     const struct tess_graph *graph = segmenter->graph;
     const struct point nothing = {.from = -1, .from_index = -1};
@@ -156,7 +156,8 @@ static enum tess_status fill_fronts(struct tess_segmenter *segmenter, struct fro
         for (int first = last; first >= 0 && last - first < longest; first--) {
             if (first < last && !tess_segment_can_tile(segmenter, first, last))
                 break;
-            enum tess_status status = extend_segment(segmenter, fronts, first, last, error);
+            enum tess_status status =
+                extend_segment(segmenter, fronts, first, last, error);
             if (status != TESS_OK)
                 return status;
         }
@@ -167,7 +168,8 @@ static enum tess_status fill_fronts(struct tess_segmenter *segmenter, struct fro
 }
 
 /* The groups of a point of the last front, in order. */
-static int groups_of(const struct front *fronts, int n_ops, int index, struct tess_group *groups)
+static int groups_of(const struct front *fronts, int n_ops, int index,
+                     struct tess_group *groups)
 {
     int n_groups = 0, at = n_ops;
     for (const struct point *point = &fronts[at].points[index]; point->from >= 0;
@@ -186,7 +188,8 @@ static int groups_of(const struct front *fronts, int n_ops, int index, struct te
 }
 
 static enum tess_status propose(const struct front *fronts, int n_ops,
-                                const struct tess_search_sink *sink, struct tess_error *error)
+                                const struct tess_search_sink *sink,
+                                struct tess_error *error)
 {
     bool is_enough = false;
     enum tess_status status = TESS_OK;
@@ -230,7 +233,8 @@ out:
 
 const struct tess_search tess_search_dp = {
     .name = "dp",
-    .description = "any cuts and tilings, dynamic programming over Pareto fronts (default)",
+    .description =
+        "any cuts and tilings, dynamic programming over Pareto fronts (default)",
     .tries_orders = true,
     .run = run,
 };

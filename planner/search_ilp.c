@@ -47,8 +47,8 @@ struct programme {
     int *indices;
 };
 
-static enum tess_status add_column(struct programme *programme, const struct column *column,
-                                   struct tess_error *error)
+static enum tess_status add_column(struct programme *programme,
+                                   const struct column *column, struct tess_error *error)
 {
     if (programme->n_columns == programme->capacity) {
         int capacity = programme->capacity ? 2 * programme->capacity : 256;
@@ -72,8 +72,8 @@ static enum tess_status add_segment(struct programme *programme,
     enum tess_status status = TESS_OK;
     for (int i = 0; i < n_tilings && status == TESS_OK; i++) {
         struct column column = {.first = first, .last = last, .tiling = tilings[i]};
-        status =
-            tess_segment_evaluate(segmenter, first, last, tilings[i], &column.cost, error);
+        status = tess_segment_evaluate(segmenter, first, last, tilings[i], &column.cost,
+                                       error);
         if (status == TESS_OK)
             status = add_column(programme, &column, error);
     }
@@ -81,14 +81,17 @@ static enum tess_status add_segment(struct programme *programme,
 }
 
 static enum tess_status add_columns(struct programme *programme,
-                                    struct tess_segmenter *segmenter, struct tess_error *error)
+                                    struct tess_segmenter *segmenter,
+                                    struct tess_error *error)
 {
     const struct tess_graph *graph = programme->graph;
     for (int first = 0; first < graph->n_ops; first++) {
-        for (int last = first; last < graph->n_ops && last - first < MAX_SEGMENT_OPS; last++) {
+        for (int last = first; last < graph->n_ops && last - first < MAX_SEGMENT_OPS;
+             last++) {
             if (first < last && !tess_segment_can_tile(segmenter, first, last))
                 break;
-            enum tess_status status = add_segment(programme, segmenter, first, last, error);
+            enum tess_status status =
+                add_segment(programme, segmenter, first, last, error);
             if (status != TESS_OK)
                 return status;
         }
@@ -139,7 +142,8 @@ static void add_memory_rows(const struct programme *programme, glp_prob *problem
     glp_set_mat_row(problem, row, peak, programme->indices, programme->weights);
 }
 
-static glp_prob *build(const struct programme *programme, double available, bool for_memory)
+static glp_prob *build(const struct programme *programme, double available,
+                       bool for_memory)
 {
     glp_prob *problem = glp_create_prob();
     int peak = programme->n_columns + 1;
@@ -222,7 +226,8 @@ static enum tess_status find_available(const struct tess_graph *graph,
 }
 
 static enum tess_status propose(const struct programme *programme, int64_t available,
-                                const struct tess_search_sink *sink, struct tess_error *error)
+                                const struct tess_search_sink *sink,
+                                struct tess_error *error)
 {
     enum tess_status status = TESS_OK;
     bool is_enough = false;
@@ -242,8 +247,9 @@ static enum tess_status propose(const struct programme *programme, int64_t avail
         if (n_groups > 0)
             status = sink->propose(sink->context, groups, n_groups, &is_enough, error);
         else
-            status = tess_error_set(error, TESS_E_INTERNAL,
-                                    "the solver found no plan at all within its time limit");
+            status =
+                tess_error_set(error, TESS_E_INTERNAL,
+                               "the solver found no plan at all within its time limit");
     }
     free(groups);
     return status;

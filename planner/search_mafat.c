@@ -61,9 +61,9 @@ static struct tess_tiling grid_for(const struct tess_graph *graph, int last_op, 
 
 /* One configuration: grid n, cut before op `cut` (== end: no cut). */
 static enum tess_status propose(const struct tess_graph *graph,
-                                const struct tess_search_sink *sink, struct tess_group *groups,
-                                int n, int cut, int end, bool *is_enough_out,
-                                struct tess_error *error)
+                                const struct tess_search_sink *sink,
+                                struct tess_group *groups, int n, int cut, int end,
+                                bool *is_enough_out, struct tess_error *error)
 {
     int n_groups = 0;
     if (cut > 0)
@@ -107,6 +107,7 @@ static enum tess_status run(const struct tess_search_problem *problem,
 
 const struct tess_search tess_search_mafat = {
     .name = "mafat",
-    .description = "two fused groups, square grids, first fit (the published single-device search)",
+    .description =
+        "two fused groups, square grids, first fit (the published single-device search)",
     .run = run,
 };

@@ -47,17 +47,20 @@ static int arrange(struct tess_segmenter *segmenter, int first, int last,
     const struct tess_tiling whole = {1, 1, TESS_HALO_RECOMPUTE};
     int n_groups = 0;
     for (int at = 0; at < first; at++)
-        plan->groups[n_groups++] = (struct tess_group){.first = at, .last = at, .tiling = whole};
+        plan->groups[n_groups++] =
+            (struct tess_group){.first = at, .last = at, .tiling = whole};
     plan->groups[n_groups++] =
         (struct tess_group){.first = first, .last = last, .tiling = tiling};
     for (int at = last + 1; at < plan->n_ops; at++)
-        plan->groups[n_groups++] = (struct tess_group){.first = at, .last = at, .tiling = whole};
+        plan->groups[n_groups++] =
+            (struct tess_group){.first = at, .last = at, .tiling = whole};
     plan->n_groups = n_groups;
     return first;
 }
 
 /* Tensors made before the segment and read only after it. */
-static int64_t surviving_bytes(const struct tess_segmenter *segmenter, int first, int last)
+static int64_t surviving_bytes(const struct tess_segmenter *segmenter, int first,
+                               int last)
 {
     const struct tess_graph *graph = segmenter->graph;
     int64_t bytes = 0;
@@ -77,8 +80,8 @@ static int64_t surviving_bytes(const struct tess_segmenter *segmenter, int first
     return bytes;
 }
 
-enum tess_status tess_segment_evaluate(struct tess_segmenter *segmenter, int first, int last,
-                                       struct tess_tiling tiling,
+enum tess_status tess_segment_evaluate(struct tess_segmenter *segmenter, int first,
+                                       int last, struct tess_tiling tiling,
                                        struct tess_segment_cost *cost_out,
                                        struct tess_error *error)
 {
@@ -116,7 +119,8 @@ bool tess_segment_can_tile(const struct tess_segmenter *segmenter, int first, in
     return true;
 }
 
-static int add_tiling(struct tess_tiling *tilings, int n_tilings, struct tess_tiling tiling)
+static int add_tiling(struct tess_tiling *tilings, int n_tilings,
+                      struct tess_tiling tiling)
 {
     for (int i = 0; i < n_tilings; i++)
         if (memcmp(&tilings[i], &tiling, sizeof tiling) == 0)
@@ -144,19 +148,23 @@ int tess_segment_tilings(const struct tess_segmenter *segmenter, int first, int 
         return n;
     int n_max_rows = tess_tiles_max_rows(graph, segmenter->plan->order + first,
                                          last - first + 1, TESS_HALO_REUSE);
-    for (size_t i = 0; options->allows_reuse && i < sizeof band_rows / sizeof *band_rows; i++) {
+    for (size_t i = 0; options->allows_reuse && i < sizeof band_rows / sizeof *band_rows;
+         i++) {
         int n_bands = (int)tess_div_up(n_max_rows, band_rows[i]);
         if (n_bands > 1)
-            n = add_tiling(tilings_out, n, (struct tess_tiling){n_bands, 1, TESS_HALO_REUSE});
+            n = add_tiling(tilings_out, n,
+                           (struct tess_tiling){n_bands, 1, TESS_HALO_REUSE});
     }
-    for (size_t i = 0; options->allows_recompute && i < sizeof grid_sides / sizeof *grid_sides;
-         i++) {
+    for (size_t i = 0;
+         options->allows_recompute && i < sizeof grid_sides / sizeof *grid_sides; i++) {
         int side = grid_sides[i];
         if (side > out->h || side > out->w)
             break;
-        n = add_tiling(tilings_out, n, (struct tess_tiling){side, 1, TESS_HALO_RECOMPUTE});
+        n = add_tiling(tilings_out, n,
+                       (struct tess_tiling){side, 1, TESS_HALO_RECOMPUTE});
         if (options->allows_columns)
-            n = add_tiling(tilings_out, n, (struct tess_tiling){side, side, TESS_HALO_RECOMPUTE});
+            n = add_tiling(tilings_out, n,
+                           (struct tess_tiling){side, side, TESS_HALO_RECOMPUTE});
     }
     return n;
 }

@@ -9,7 +9,7 @@
 #include "planner/search.h"
 
 struct tess_segment_cost {
-    int64_t peak_bytes;      /* activations alive at the worst tick, those included that merely
+    int64_t peak_bytes; /* activations alive at the worst tick, those included that merely
                                 survive the segment */
     int64_t workspace_bytes; /* held for the whole run by the segment's kernels */
     double time_us;
@@ -30,8 +30,8 @@ enum tess_status tess_segmenter_init(struct tess_segmenter *segmenter,
 void tess_segmenter_release(struct tess_segmenter *segmenter); /* accepts zeroed memory */
 
 /* Positions [first, last] as one group with `tiling`, everything else whole. */
-enum tess_status tess_segment_evaluate(struct tess_segmenter *segmenter, int first, int last,
-                                       struct tess_tiling tiling,
+enum tess_status tess_segment_evaluate(struct tess_segmenter *segmenter, int first,
+                                       int last, struct tess_tiling tiling,
                                        struct tess_segment_cost *cost_out,
                                        struct tess_error *error);
 

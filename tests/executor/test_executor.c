@@ -14,7 +14,8 @@
 
 /* Weights of an op, made up from its number: the same for every kernel made of it. */
 static enum tess_status made_up_filters(void *context, int op, int begin, int end,
-                                        float *kernel, float *bias, struct tess_error *error)
+                                        float *kernel, float *bias,
+                                        struct tess_error *error)
 {
     const struct tess_graph *graph = context;
     int64_t n_per_filter = tess_op_n_kernel(graph, &graph->ops[op]) /
@@ -45,10 +46,11 @@ static enum tess_status collect(void *context, int op, const struct tess_plane *
     (void)error;
     for (int y = 0; y < tile->n_rows; y++)
         for (int x = 0; x < tile->n_cols; x++)
-            memcpy(collected->maps[op] +
-                       ((size_t)(tile->row + y) * (size_t)out->w + (size_t)(tile->col + x)) *
-                           (size_t)out->c,
-                   tile->data + (size_t)y * tile->row_stride + (size_t)x * tile->pixel_stride,
+            memcpy(collected->maps[op] + ((size_t)(tile->row + y) * (size_t)out->w +
+                                          (size_t)(tile->col + x)) *
+                                             (size_t)out->c,
+                   tile->data + (size_t)y * tile->row_stride +
+                       (size_t)x * tile->pixel_stride,
                    sizeof(float) * (size_t)out->c);
     return TESS_OK;
 }
@@ -131,7 +133,8 @@ static bool is_same(const struct collected *a, const struct collected *b)
     return true;
 }
 
-static void check_family(const struct tess_kernel_family *family, int n_cases, int n_threads)
+static void check_family(const struct tess_kernel_family *family, int n_cases,
+                         int n_threads)
 {
     struct tess_random_net nets;
     struct tess_random_plan plans;
@@ -193,8 +196,8 @@ static void test_tiled_is_untiled_bit_for_bit_on_two_threads(void **state)
     check_family(&tess_kernel_xnn, 60, 2);
 }
 
-static enum tess_status no_filters(void *context, int op, int begin, int end, float *kernel,
-                                   float *bias, struct tess_error *error)
+static enum tess_status no_filters(void *context, int op, int begin, int end,
+                                   float *kernel, float *bias, struct tess_error *error)
 {
     (void)context, (void)op, (void)begin, (void)end, (void)kernel, (void)bias;
     return tess_error_set(error, TESS_E_MODEL, "damaged");
@@ -220,7 +223,8 @@ static void test_weights_that_cannot_be_read_end_creation(void **state)
     assert_int_equal(tess_layout_create(graph, plan, &layout, NULL), TESS_OK);
     struct tess_executor_options options = {
         .family = &tess_kernel_ref, .filters = {no_filters, NULL}, .n_threads = 1};
-    assert_int_equal(tess_executor_create(layout, &options, &executor, &error), TESS_E_MODEL);
+    assert_int_equal(tess_executor_create(layout, &options, &executor, &error),
+                     TESS_E_MODEL);
     assert_null(executor);
     assert_string_equal(error.message, "damaged");
     assert_int_equal(tess_kernel_ref.heap_bytes(), 0);

@@ -144,7 +144,8 @@ static void check_bytes(struct kernel_lab *lab, const struct lab_run *run)
     assert_int_equal(held, predicted);
     assert_true(kernel->pen.used_bytes <= held);
     int64_t page_bytes = predicted < 64 * 1024 ? 0 : 4096;
-    assert_true(predicted - kernel->pen.used_bytes <= predicted / 100 + 2048 + page_bytes);
+    assert_true(predicted - kernel->pen.used_bytes <=
+                predicted / 100 + 2048 + page_bytes);
     tess_kernel_xnn.destroy(kernel);
     assert_int_equal(tess_kernel_xnn.heap_bytes(), before);
 }

@@ -15,8 +15,7 @@
 
 enum { LIMIT_FLOATS = 1 << 18 };
 
-static void read_op(struct tess_weights *weights, const struct tess_graph *graph,
-                    int op)
+static void read_op(struct tess_weights *weights, const struct tess_graph *graph, int op)
 {
     int n_filters = graph->tensors[graph->ops[op].output].c;
     int64_t n_kernel = tess_op_n_kernel(graph, &graph->ops[op]);

@@ -81,10 +81,10 @@ static char *failing_strndup(const char *text, size_t n)
 
 #define CFG                                                                              \
     TESTING_NET                                                                          \
-        "[conv]\nfilters=14\nsize=3\npad=1\nbatch_normalize=1\nactivation=leaky\n"       \
-        "[route]\nlayers=-1\ngroups=2\ngroup_id=1\n[route]\nlayers=-1,0,-1\n"            \
-        "[shortcut]\nfrom=0,-1\n[conv]\nfilters=14\n"                                    \
-        "[yolo]\nclasses=2\nnum=2\nanchors=1,2,3,4\n"
+    "[conv]\nfilters=14\nsize=3\npad=1\nbatch_normalize=1\nactivation=leaky\n"           \
+    "[route]\nlayers=-1\ngroups=2\ngroup_id=1\n[route]\nlayers=-1,0,-1\n"                \
+    "[shortcut]\nfrom=0,-1\n[conv]\nfilters=14\n"                                        \
+    "[yolo]\nclasses=2\nnum=2\nanchors=1,2,3,4\n"
 
 /* Runs `attempt` with the first, second, third ... allocation failing until none does. */
 static void fail_each(enum tess_status (*attempt)(void))

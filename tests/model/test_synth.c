@@ -10,12 +10,12 @@
 
 #define CFG                                                                              \
     TESTING_NET                                                                          \
-        "[conv]\nfilters=16\nsize=3\npad=1\nbatch_normalize=1\nactivation=leaky\n"       \
-        "[maxpool]\nsize=2\nstride=2\n"                                                  \
-        "[conv]\nfilters=16\nsize=3\npad=1\nactivation=leaky\n"                          \
-        "[shortcut]\nfrom=-2\nactivation=leaky\n"                                        \
-        "[connected]\noutput=7\nbatch_normalize=1\nactivation=linear\n"                  \
-        "[yolo]\nclasses=2\nanchors=1,1\n"
+    "[conv]\nfilters=16\nsize=3\npad=1\nbatch_normalize=1\nactivation=leaky\n"           \
+    "[maxpool]\nsize=2\nstride=2\n"                                                      \
+    "[conv]\nfilters=16\nsize=3\npad=1\nactivation=leaky\n"                              \
+    "[shortcut]\nfrom=-2\nactivation=leaky\n"                                            \
+    "[connected]\noutput=7\nbatch_normalize=1\nactivation=linear\n"                      \
+    "[yolo]\nclasses=2\nanchors=1,1\n"
 
 static char folder[] = "/tmp/tessera-test-XXXXXX";
 static char path[64], other[64];

@@ -62,8 +62,8 @@ struct op_numbers {
 };
 
 /* Against the formula, element by element, from the order the file format documents. */
-static void check_op(struct tess_weights *weights, const struct tess_graph *graph,
-                     int op, const struct op_numbers *at)
+static void check_op(struct tess_weights *weights, const struct tess_graph *graph, int op,
+                     const struct op_numbers *at)
 {
     const int n_per_filter = at->n_channels * at->n_taps;
     float *kernel = calloc((size_t)(at->n_filters * n_per_filter), sizeof *kernel);
@@ -263,7 +263,8 @@ static void check_case(const char *folder)
     bool is_good = strstr(folder, "/ok-") != NULL;
     assert_int_equal(status, is_good ? TESS_OK : TESS_E_MODEL);
     if (!is_good) {
-        snprintf(error.file, sizeof error.file, "input.bin"); /* not the checkout's path */
+        snprintf(error.file, sizeof error.file,
+                 "input.bin"); /* not the checkout's path */
         testing_print_error(&found, &error);
         snprintf(path, sizeof path, "%s/error", folder);
         testing_expect(path, tess_text_string(&found));

@@ -39,7 +39,8 @@ static void test_passthrough_runs_at_once(void **state)
             of_wide = at;
     }
     assert_true(of_narrow < of_wide);
-    assert_true(tess_order_byte_ticks(graph, order) < tess_order_byte_ticks(graph, natural));
+    assert_true(tess_order_byte_ticks(graph, order) <
+                tess_order_byte_ticks(graph, natural));
     tess_graph_destroy(graph);
 }
 

@@ -15,20 +15,21 @@
 #include "tests/support/random_net.h"
 
 /* A detector in small: halving, a passthrough and a head. */
-static const char CFG[] = "[net]\nheight=96\nwidth=96\nchannels=3\n"
-                          "[conv]\nfilters=16\nsize=3\npad=1\nactivation=leaky\n"
-                          "[maxpool]\nsize=2\nstride=2\n"
-                          "[conv]\nfilters=32\nsize=3\npad=1\nactivation=leaky\n"
-                          "[maxpool]\nsize=2\nstride=2\n"
-                          "[conv]\nfilters=32\nsize=3\npad=1\nactivation=leaky\n"
-                          "[maxpool]\nsize=2\nstride=2\n"
-                          "[conv]\nfilters=64\nsize=3\npad=1\nactivation=leaky\n"
-                          "[route]\nlayers=-3\n"
-                          "[conv]\nfilters=8\nsize=1\nactivation=leaky\n"
-                          "[reorg]\nstride=2\n"
-                          "[route]\nlayers=-1,-4\n"
-                          "[conv]\nfilters=30\nsize=1\nactivation=linear\n"
-                          "[region]\nanchors=1,1,2,2,3,3,4,4,5,5\nclasses=1\ncoords=4\nnum=5\n";
+static const char CFG[] =
+    "[net]\nheight=96\nwidth=96\nchannels=3\n"
+    "[conv]\nfilters=16\nsize=3\npad=1\nactivation=leaky\n"
+    "[maxpool]\nsize=2\nstride=2\n"
+    "[conv]\nfilters=32\nsize=3\npad=1\nactivation=leaky\n"
+    "[maxpool]\nsize=2\nstride=2\n"
+    "[conv]\nfilters=32\nsize=3\npad=1\nactivation=leaky\n"
+    "[maxpool]\nsize=2\nstride=2\n"
+    "[conv]\nfilters=64\nsize=3\npad=1\nactivation=leaky\n"
+    "[route]\nlayers=-3\n"
+    "[conv]\nfilters=8\nsize=1\nactivation=leaky\n"
+    "[reorg]\nstride=2\n"
+    "[route]\nlayers=-1,-4\n"
+    "[conv]\nfilters=30\nsize=1\nactivation=linear\n"
+    "[region]\nanchors=1,1,2,2,3,3,4,4,5,5\nclasses=1\ncoords=4\nnum=5\n";
 
 static struct tess_graph *detector(void)
 {
@@ -74,7 +75,8 @@ static void test_plans_of_every_search_verify_within_their_budget(void **state)
         struct tess_planner_report report;
         struct tess_plan *plan = NULL;
         make_options(&options, (*search)->name);
-        enum tess_status status = tess_planner_plan(graph, &options, &plan, &report, NULL);
+        enum tess_status status =
+            tess_planner_plan(graph, &options, &plan, &report, NULL);
         if (status == TESS_E_USAGE)
             continue; /* built without GLPK */
         assert_int_equal(status, TESS_OK);
@@ -84,7 +86,8 @@ static void test_plans_of_every_search_verify_within_their_budget(void **state)
              budget += (fastest - report.smallest_bytes) / 4 + 1) {
             plan = NULL;
             options.budget_bytes = budget;
-            assert_int_equal(tess_planner_plan(graph, &options, &plan, NULL, NULL), TESS_OK);
+            assert_int_equal(tess_planner_plan(graph, &options, &plan, NULL, NULL),
+                             TESS_OK);
             assert_true(plan->memory.peak <= budget);
             assert_true(verified_peak(graph, plan) <= plan->memory.peak);
             tess_plan_destroy(plan);
@@ -114,7 +117,8 @@ static void test_infeasible_budget_names_the_smallest_and_that_one_works(void **
                  (long long)((report.smallest_bytes + 1023) / 1024));
         assert_non_null(strstr(error.message, smallest));
         assert_non_null(strstr(error.hint, smallest));
-        assert_true(report.limiting_layer >= 0 && report.limiting_layer < graph->n_layers);
+        assert_true(report.limiting_layer >= 0 &&
+                    report.limiting_layer < graph->n_layers);
         options.budget_bytes = report.smallest_bytes;
         assert_int_equal(tess_planner_plan(graph, &options, &plan, NULL, NULL), TESS_OK);
         tess_plan_destroy(plan);

@@ -50,18 +50,19 @@ static void try_all(struct brute *brute, int first, int n_groups, double time_us
         int n = tess_segment_tilings(brute->segmenter, first, last, tilings);
         for (int i = 0; i < n; i++) {
             struct tess_segment_cost cost;
-            assert_int_equal(tess_segment_evaluate(brute->segmenter, first, last, tilings[i],
-                                                   &cost, NULL),
+            assert_int_equal(tess_segment_evaluate(brute->segmenter, first, last,
+                                                   tilings[i], &cost, NULL),
                              TESS_OK);
-            brute->plan->groups[n_groups] = (struct tess_group){
-                .first = first, .last = last, .tiling = tilings[i]};
+            brute->plan->groups[n_groups] =
+                (struct tess_group){.first = first, .last = last, .tiling = tilings[i]};
             try_all(brute, last + 1, n_groups + 1, time_us + cost.time_us);
         }
     }
 }
 
 /* In the graph's own order; `options` must outlive it. */
-static void start_segmenter(struct tess_segmenter *segmenter, const struct tess_graph *graph,
+static void start_segmenter(struct tess_segmenter *segmenter,
+                            const struct tess_graph *graph,
                             const struct tess_planner_options *options)
 {
     int *order = calloc((size_t)graph->n_ops, sizeof *order);
@@ -73,14 +74,15 @@ static void start_segmenter(struct tess_segmenter *segmenter, const struct tess_
     free(order);
 }
 
-static double sum_of_groups_us(struct tess_segmenter *segmenter, const struct tess_plan *plan)
+static double sum_of_groups_us(struct tess_segmenter *segmenter,
+                               const struct tess_plan *plan)
 {
     double time_us = 0;
     for (int i = 0; i < plan->n_groups; i++) {
         struct tess_segment_cost cost;
         assert_int_equal(tess_segment_evaluate(segmenter, plan->groups[i].first,
-                                               plan->groups[i].last, plan->groups[i].tiling,
-                                               &cost, NULL),
+                                               plan->groups[i].last,
+                                               plan->groups[i].tiling, &cost, NULL),
                          TESS_OK);
         time_us += cost.time_us;
     }
@@ -121,15 +123,16 @@ static void test_dp_is_as_fast_as_the_best_of_all_plans(void **state)
         struct tess_graph *graph = small_net(seed + (uint64_t)i);
         options_for(&options, seed + (uint64_t)i);
         options.allows_copies = false;
-        assert_int_equal(tess_planner_plan(graph, &options, &fastest, NULL, NULL), TESS_OK);
+        assert_int_equal(tess_planner_plan(graph, &options, &fastest, NULL, NULL),
+                         TESS_OK);
         /* Somewhat below what the fastest plan needs there is something to decide. */
         options.budget_bytes = fastest->memory.peak -
                                (fastest->memory.arena + fastest->memory.workspace) / 4;
         enum tess_status status = tess_planner_plan(graph, &options, &plan, NULL, NULL);
         start_segmenter(&segmenter, graph, &options);
         if (status == TESS_OK) {
-            struct brute brute = {&segmenter, tess_plan_copy(fastest), options.budget_bytes,
-                                  1e300};
+            struct brute brute = {&segmenter, tess_plan_copy(fastest),
+                                  options.budget_bytes, 1e300};
             struct tess_group *room =
                 realloc(brute.plan->groups, sizeof *room * (size_t)graph->n_ops);
             assert_non_null(room);
@@ -142,8 +145,8 @@ static void test_dp_is_as_fast_as_the_best_of_all_plans(void **state)
             /* What tensors shared between groups save is known only once a plan is laid out
              * whole: the search may miss a plan that only fits because of it. */
             if (found_us > brute.best_us * 1.5)
-                fail_msg("dp %g us, best %g us: TESS_TEST_SEED=%llu", found_us, brute.best_us,
-                         (unsigned long long)(seed + (uint64_t)i));
+                fail_msg("dp %g us, best %g us: TESS_TEST_SEED=%llu", found_us,
+                         brute.best_us, (unsigned long long)(seed + (uint64_t)i));
         } else {
             assert_int_equal(status, TESS_E_INFEASIBLE);
         }
