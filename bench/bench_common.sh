@@ -88,6 +88,7 @@ mib() { # of bytes
 print_circumstances() {
     echo "Command: \`$1\`."
     echo "Date: $(date -u +%Y-%m-%d). Commit: $(git rev-parse --short HEAD 2>/dev/null || echo none)."
-    echo "Processor: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(env -u OMP_NUM_THREADS nproc) usable."
+    echo "Processor: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)," \
+        "$(env -u OMP_NUM_THREADS nproc) usable, load $(cut -d " " -f 1 /proc/loadavg)."
     echo
 }
