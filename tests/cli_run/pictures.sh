@@ -18,7 +18,7 @@ for suffix in jpg png; do
             --names names --annotate out.png
         check "out.png is PNG" [ "$(magic out.png 4)" = 89504e47 ]
         check "it can be read" "$tessera" run $net --image out.png
-        expect 0 "" run $net --image photo.$suffix --fit $fit --annotate out.jpg --memory 8M
+        expect 0 "" run $net --image photo.$suffix --fit $fit --annotate out.jpg --memory 64M
         check "out.jpg is JPEG" [ "$(magic out.jpg 3)" = ffd8ff ]
         check "it can be read" "$tessera" run $net --image out.jpg
         n_found=$(grep -c '"class_id"' report.json)
