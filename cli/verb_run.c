@@ -298,6 +298,8 @@ static enum tess_status write_reports(const struct run *run, int64_t measured_by
 
 static enum tess_status finish(struct run *run, struct tess_error *error)
 {
+    /* Candidates take memory that no term counts: the weights make room for them. */
+    tess_executor_drop_kernels(run->executor);
     enum tess_status status = collect(run, error);
     int64_t measured_bytes = tess_process_peak_bytes();
     if (status != TESS_OK)

@@ -150,13 +150,19 @@ out:
     return status;
 }
 
+void tess_executor_drop_kernels(struct tess_executor *executor)
+{
+    for (int op = 0; executor->kernels && op < executor->layout->plan->n_ops; op++) {
+        executor->family->destroy(executor->kernels[op]);
+        executor->kernels[op] = NULL;
+    }
+}
+
 void tess_executor_destroy(struct tess_executor *executor)
 {
     if (!executor)
         return;
-    if (executor->kernels)
-        for (int op = 0; op < executor->layout->plan->n_ops; op++)
-            executor->family->destroy(executor->kernels[op]);
+    tess_executor_drop_kernels(executor);
     free(executor->kernels);
     if (executor->arena)
         munmap(executor->arena, executor->arena_bytes);

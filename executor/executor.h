@@ -56,6 +56,9 @@ enum tess_status tess_executor_run(struct tess_executor *executor,
                                    const struct tess_observer *observer,
                                    double *group_us_out, struct tess_error *error);
 
+/* Gives the kernels and their weights back. Outputs can still be read; nothing can be run again. */
+void tess_executor_drop_kernels(struct tess_executor *executor);
+
 /* A network output [H,W,C] after a run; valid until the next. */
 struct tess_plane tess_executor_output(struct tess_executor *executor, int tensor);
 

@@ -12,11 +12,25 @@ int64_t tess_layout_arena_bytes(const struct tess_layout *layout)
     return bytes;
 }
 
+/* Heap of the layout's own tables, which grow with the number of bands. */
+static int64_t table_bytes(const struct tess_layout *layout)
+{
+    int64_t n_ranges = 0;
+    for (int group = 0; group < layout->plan->n_groups; group++) {
+        const struct tess_tiles *tiles = &layout->tiles[group];
+        int64_t n_lines = tiles->axis[TESS_ROWS].n_tiles + tiles->axis[TESS_COLS].n_tiles;
+        n_ranges += 2 * n_lines * tiles->n_ops; /* computes and shares */
+    }
+    for (int i = 0; i < layout->n_storages; i++)
+        n_ranges += layout->storages[i].n_rows + layout->storages[i].n_cols;
+    return n_ranges * (int64_t)sizeof(struct tess_range);
+}
+
 void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *memory_out)
 {
     const struct tess_kernel_facts *facts = &layout->plan->facts;
     bool has_weights = false;
-    memory_out->base = facts->base_bytes;
+    memory_out->base = facts->base_bytes + table_bytes(layout);
     memory_out->threads = facts->thread_bytes * (layout->plan->n_threads - 1);
     memory_out->weights = memory_out->workspace = 0;
     for (int op = 0; op < layout->plan->n_ops; op++) {
