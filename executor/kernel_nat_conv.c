@@ -41,16 +41,20 @@
 enum {
     LANES = TESS_PACKED_BLOCK,
     MAX_RUNS = 16, /* of a pass; bounds the stack */
-    /* TUNING: inputs of a pass. */
-    PASS_ELEMS = 512
+    /* TUNING: channels of a pass at most. With 512 the weights of 48 filters are 96 KiB;
+     * with all 1024 of YOLOv2's widest layers the inner kernels were 5 to 10 % slower
+     * (AVX-512, L2 of 2 MiB, 2026-11). */
+    RUN_ELEMS = 512
 };
 
-/* TUNING: input that an item reads at most, so that it stays in the second cache for the
- * next unit. */
+/* TUNING: input that an item reads, so that it stays in the second cache for the next
+ * unit; more, where the weights of a unit are more, because each item reads those, too.
+ * With 2 MiB for all layers, those with few filters were 5 to 10 % slower, with 512 KiB
+ * those with many (2026-11). */
 static const int64_t item_input_bytes = 512 * 1024;
 
 /* What padding reads. A run never is longer. */
-static const float zeros[PASS_ELEMS];
+static const float zeros[RUN_ELEMS];
 
 struct nat_conv {
     struct tess_kernel kernel;
@@ -93,7 +97,8 @@ struct pass {
 /* Blocks of one channel group that one inner kernel computes. */
 struct unit {
     int begin, end;           /* blocks */
-    int lane_begin, lane_end; /* that are stored, of a single block; else all */
+    int lane_begin, lane_end; /* that are stored, of each block; part of them if there
+                                 is one block */
     size_t in_channel;
     ptrdiff_t out_channel; /* of lane 0 */
 };
@@ -135,17 +140,18 @@ static void add_run(const struct job *job, struct pass *pass, int tap, int chann
 }
 
 /* The pass that begins at pass->tap and channel; these move on to the next one's.
- * Serially: cuts [taps][group_channels] into pieces of at most PASS_ELEMS. */
+ * Serially: cuts [taps][group_channels] into pieces of at most pass_elems. */
 static void make_pass(const struct job *job, struct pass *pass)
 {
     const struct nat_conv *conv = job->conv;
     pass->n_runs = pass->n_merged = 0;
     pass->is_first = pass->tap == 0 && pass->channel == 0;
     pass->first_elem = (int64_t)pass->tap * conv->group_channels + pass->channel;
-    if (conv->group_channels > PASS_ELEMS) {
-        int n_pieces = (int)tess_div_up(conv->group_channels, PASS_ELEMS);
-        int most = (int)tess_round_up(tess_div_up(conv->group_channels, n_pieces), LANES);
-        int elems = tess_min_int(most, conv->group_channels - pass->channel);
+    if (conv->group_channels > RUN_ELEMS) {
+        int n_pieces = (int)tess_div_up(conv->group_channels, RUN_ELEMS);
+        int piece =
+            (int)tess_round_up(tess_div_up(conv->group_channels, n_pieces), LANES);
+        int elems = tess_min_int(piece, conv->group_channels - pass->channel);
         add_run(job, pass, pass->tap, pass->channel, elems);
         pass->channel += elems;
         if (pass->channel == conv->group_channels) {
@@ -153,8 +159,10 @@ static void make_pass(const struct job *job, struct pass *pass)
             pass->tap++;
         }
     } else {
-        int most = tess_min_int(PASS_ELEMS / conv->group_channels, MAX_RUNS);
-        int end = tess_min_int(pass->tap + most, conv->n_taps);
+        int most = tess_min_int(conv->isa->pass_elems / conv->group_channels, MAX_RUNS);
+        int n_passes = (int)tess_div_up(conv->n_taps, most);
+        int n_taps = (int)tess_div_up(conv->n_taps, n_passes);
+        int end = tess_min_int(pass->tap + n_taps, conv->n_taps);
         for (; pass->tap < end; pass->tap++)
             add_run(job, pass, pass->tap, 0, conv->group_channels);
     }
@@ -318,37 +326,34 @@ static void run_tile(const struct job *job, const struct pass *pass,
 
 /* ---- Units and items --------------------------------------------------------------- */
 
-/* The first unit among the blocks [begin, end). */
-static struct unit make_unit(const struct nat_conv *conv, int begin, int end)
+/* The filters of a block that the kernel was made for, as a unit. */
+static struct unit unit_of_block(const struct nat_conv *conv, int block)
 {
     const struct tess_kernel *kernel = &conv->kernel;
-    int most = conv->is_depthwise ? 1 : conv->isa->n_blocks;
-    struct unit unit = {begin, begin, 0, LANES, 0, 0};
-    int group = -1;
-    for (; unit.end < end && unit.end - begin < most; unit.end++) {
-        int first, last;
-        tess_packed_block_filters(kernel->graph, conv->op, unit.end, &first, &last);
-        struct tess_filter_range stored = {
-            tess_max_int(first, kernel->filters.begin),
-            tess_min_int(last, kernel->filters.end),
-        };
-        int block_group = 0;
-        if (!conv->is_depthwise && kernel->op->kind == TESS_OP_CONV)
-            block_group = first / (kernel->graph->tensors[kernel->op->output].c /
-                                   kernel->op->groups);
-        bool is_whole = stored.end - stored.begin == LANES;
-        if (unit.end > begin && (!is_whole || block_group != group))
+    const struct tess_op *op = kernel->op;
+    int begin, end, groups = op->kind == TESS_OP_CONV ? op->groups : 1;
+    tess_packed_block_filters(kernel->graph, conv->op, block, &begin, &end);
+    int group = begin / (kernel->graph->tensors[op->output].c / groups);
+    return (struct unit){
+        .begin = block,
+        .end = block + 1,
+        .lane_begin = tess_max_int(kernel->filters.begin - begin, 0),
+        .lane_end = tess_min_int(kernel->filters.end, end) - begin,
+        .in_channel = (size_t)(group * conv->group_channels),
+        .out_channel = begin - kernel->filters.begin,
+    };
+}
+
+/* The first unit among the blocks [begin, end): as many as go together, being whole and
+ * of one channel group. */
+static struct unit make_unit(const struct nat_conv *conv, int begin, int end)
+{
+    struct unit unit = unit_of_block(conv, begin);
+    while (unit.end < end && !is_part(&unit)) {
+        struct unit next = unit_of_block(conv, unit.end);
+        if (is_part(&next) || next.in_channel != unit.in_channel)
             break;
-        if (unit.end > begin)
-            continue;
-        group = block_group;
-        unit.in_channel =
-            (size_t)(conv->is_depthwise ? first : group * conv->group_channels);
-        unit.out_channel = first - kernel->filters.begin;
-        unit.lane_begin = stored.begin - first;
-        unit.lane_end = stored.end - first;
-        if (!is_whole)
-            most = 1;
+        unit.end++;
     }
     return unit;
 }
@@ -375,9 +380,11 @@ static void compute_unit(const struct job *job, const struct unit *unit, int64_t
 static void compute_item(void *context, size_t index)
 {
     const struct job *job = context;
-    int most = job->conv->is_depthwise ? 1 : job->conv->isa->n_blocks;
-    int first = job->first_block + (int)(index % (size_t)job->n_units) * most;
-    int last = tess_min_int(first + most, job->end_block);
+    int n_blocks = job->end_block - job->first_block;
+    int i = (int)(index % (size_t)job->n_units);
+    /* Equal shares: inner kernels for few blocks are slower. */
+    int first = job->first_block + (int)((int64_t)n_blocks * i / job->n_units);
+    int last = job->first_block + (int)((int64_t)n_blocks * (i + 1) / job->n_units);
     int64_t begin = (int64_t)(index / (size_t)job->n_units) * job->item_pixels;
     int64_t end = tess_min_i64(begin + job->item_pixels, job->n_pixels);
     while (first < last) {
@@ -395,9 +402,13 @@ static int64_t choose_item_pixels(const struct job *job, struct pthreadpool *poo
     const struct tess_window *window = &conv->kernel.op->window;
     int64_t pixel_bytes = (int64_t)window->stride_h * window->stride_w *
                           job->call->in[0].channels * (int64_t)sizeof(float);
-    int64_t tile_pixels = conv->is_depthwise ? conv->isa->depthwise.kernels[0].n_pixels
-                                             : conv->isa->dense[0].kernels[0].n_pixels;
-    int64_t n = tess_max_i64(item_input_bytes / pixel_bytes, 8 * tile_pixels);
+    int n_blocks = conv->isa->n_blocks;
+    int64_t tile_pixels = conv->is_depthwise
+                              ? conv->isa->depthwise.kernels[0].n_pixels
+                              : conv->isa->dense[n_blocks - 1].kernels[0].n_pixels;
+    int64_t unit_bytes = (int64_t)conv->block_elems * n_blocks * (int64_t)sizeof(float);
+    int64_t n = tess_max_i64(tess_max_i64(item_input_bytes, unit_bytes) / pixel_bytes,
+                             8 * tile_pixels);
     int64_t n_threads = (int64_t)pthreadpool_get_threads_count(pool);
     if (n_threads > 1) {
         int64_t n_ranges = tess_div_up(4 * n_threads, job->n_units);

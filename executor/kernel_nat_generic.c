@@ -14,6 +14,7 @@ NAT_DENSE(4, 1)
 const struct tess_nat_isa tess_nat_generic = {
     .name = "generic",
     .n_blocks = 1,
+    .pass_elems = 512, /* TUNING: 32 KiB, as little as small boards have first cache */
 #if defined(__x86_64__)
     .dense = {{2, {{2, dense_2x1}, {1, dense_1x1}}}},
 #else

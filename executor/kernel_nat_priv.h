@@ -50,7 +50,8 @@ struct tess_nat_sizes {
 
 struct tess_nat_isa {
     const char *name;
-    int n_blocks;                                     /* at most at once */
+    int n_blocks;   /* at most at once */
+    int pass_elems; /* weights per filter of a pass at most, whole taps */
     struct tess_nat_sizes dense[TESS_NAT_MAX_BLOCKS]; /* [blocks - 1] */
     struct tess_nat_sizes depthwise;
 };

@@ -43,8 +43,12 @@ enum {
 /* Every use has constant sizes, and would be lost without inlining. */
 #define NAT_INLINE static inline __attribute__((always_inline))
 
-/* The loops over constant sizes must disappear, also where the compiler is shy: hence the
- * pragmas. */
+/* Before loops over constant sizes: they must disappear, also where the compiler is shy. */
+#if defined(__clang__)
+#define NAT_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define NAT_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* As tess_activate does it. */
 NAT_INLINE nat_vector nat_activate(enum tess_activation activation, nat_vector x)
@@ -62,10 +66,10 @@ NAT_INLINE void nat_store_sums(const struct tess_nat_tile *tile, int n_pixels,
                                int n_vectors, nat_vector sums[][NAT_MAX_VECTORS],
                                enum tess_activation activation)
 {
-#pragma GCC unroll 16
+    NAT_UNROLL
     for (int p = 0; p < n_pixels; p++) {
         float *out = tile->out[p];
-#pragma GCC unroll 16
+        NAT_UNROLL
         for (int v = 0; v < n_vectors; v++)
             nat_store(out + v * NAT_LANES, nat_activate(activation, sums[p][v]));
     }
@@ -95,9 +99,9 @@ NAT_INLINE size_t nat_vector_at(const struct tess_nat_tile *tile, int v)
 NAT_INLINE void nat_begin(const struct tess_nat_tile *tile, int n_pixels, int n_vectors,
                           nat_vector sums[][NAT_MAX_VECTORS])
 {
-#pragma GCC unroll 16
+    NAT_UNROLL
     for (int p = 0; p < n_pixels; p++) {
-#pragma GCC unroll 16
+        NAT_UNROLL
         for (int v = 0; v < n_vectors; v++)
             sums[p][v] = tile->bias ? nat_load(tile->bias + nat_vector_at(tile, v))
                                     : nat_load(tile->out[p] + v * NAT_LANES);
@@ -110,13 +114,13 @@ NAT_INLINE void nat_step(const struct tess_nat_tile *tile, int n_pixels, int n_v
                          const float *const *in, ptrdiff_t i)
 {
     nat_vector w[NAT_MAX_VECTORS];
-#pragma GCC unroll 16
+    NAT_UNROLL
     for (int v = 0; v < n_vectors; v++)
         w[v] = nat_load(weights + nat_vector_at(tile, v));
-#pragma GCC unroll 16
+    NAT_UNROLL
     for (int p = 0; p < n_pixels; p++) {
         nat_vector x = nat_splat(in[p][i]);
-#pragma GCC unroll 16
+        NAT_UNROLL
         for (int v = 0; v < n_vectors; v++)
             sums[p][v] = nat_madd(sums[p][v], w[v], x);
     }
@@ -131,7 +135,7 @@ NAT_INLINE void nat_dense(const struct tess_nat_tile *tile, int n_pixels, int n_
     nat_begin(&here, n_pixels, n_vectors, sums);
     for (int r = 0; r < here.n_runs; r++) {
         const float *in[TESS_NAT_MAX_PIXELS];
-#pragma GCC unroll 16
+        NAT_UNROLL
         for (int p = 0; p < n_pixels; p++)
             in[p] = here.pixels[r * n_pixels + p];
         const ptrdiff_t n = here.run_elems[r];
@@ -147,10 +151,10 @@ NAT_INLINE void nat_depthwise(const struct tess_nat_tile *tile, int n_pixels)
     const float *weights = tile->weights;
     nat_begin(tile, n_pixels, NAT_BLOCK_VECTORS, sums);
     for (int r = 0; r < tile->n_runs; r++, weights += TESS_PACKED_BLOCK) {
-#pragma GCC unroll 16
+        NAT_UNROLL
         for (int p = 0; p < n_pixels; p++) {
             const float *in = tile->pixels[r * n_pixels + p];
-#pragma GCC unroll 16
+            NAT_UNROLL
             for (int v = 0; v < NAT_BLOCK_VECTORS; v++)
                 sums[p][v] = nat_madd(sums[p][v], nat_load(weights + v * NAT_LANES),
                                       nat_load(in + v * NAT_LANES));
