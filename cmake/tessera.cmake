@@ -42,6 +42,13 @@ function(tessera_library folder)
     endforeach()
 endfunction()
 
+# The thread sanitizer slows loops down by an order of magnitude.
+if(TESSERA_SANITIZE MATCHES "thread")
+    set(TESSERA_SHORT_TIMEOUT 1800)
+else()
+    set(TESSERA_SHORT_TIMEOUT 600)
+endif()
+
 # tessera_tests(FOLDER libraries...): one CTest per tests/FOLDER/test_*.c, label "short";
 # files named test_*_long.c get the label "long".
 function(tessera_tests folder)
@@ -55,7 +62,7 @@ function(tessera_tests folder)
         if(name MATCHES "_long$")
             set_tests_properties(${name} PROPERTIES LABELS long TIMEOUT 3000)
         else()
-            set_tests_properties(${name} PROPERTIES LABELS short TIMEOUT 300)
+            set_tests_properties(${name} PROPERTIES LABELS short TIMEOUT ${TESSERA_SHORT_TIMEOUT})
         endif()
     endforeach()
 endfunction()
