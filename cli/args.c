@@ -32,7 +32,7 @@ struct option {
 static const struct option OPTIONS[] = {
     {"--weights", KIND_TEXT, "FILE", NULL, 0, 0,
      IN(RUN) | IN(PLAN) | IN(BENCH) | IN(INFO), AT(weights),
-     "darknet weights of the model"},
+     "darknet weights of the model; a compiled one has its own"},
     {"--image", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN), AT(image),
      "photograph to look at, JPEG or PNG"},
     {"--raw-input", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN), AT(raw_input),
@@ -87,10 +87,11 @@ static const struct option OPTIONS[] = {
      "run so often and report median, least and most time"},
     {"--seed", KIND_INT, "N", "1", 0, 9e15, IN(SYNTH), AT(seed),
      "which random weights; the same seed gives the same bytes on every machine"},
-    {"--output", KIND_TEXT, "FILE", NULL, 0, 0, IN(PLAN) | IN(SYNTH) | IN(BENCH),
-     AT(output), "file to write, - for standard output"},
+    {"--output", KIND_TEXT, "FILE", NULL, 0, 0,
+     IN(PLAN) | IN(SYNTH) | IN(BENCH) | IN(COMPILE), AT(output),
+     "file to write, - for standard output"},
     {"--quiet", KIND_FLAG, NULL, NULL, 0, 0,
-     IN(RUN) | IN(PLAN) | IN(BENCH) | IN(SYNTH) | IN(VERIFY), AT(is_quiet),
+     IN(RUN) | IN(PLAN) | IN(BENCH) | IN(SYNTH) | IN(VERIFY) | IN(COMPILE), AT(is_quiet),
      "no progress, no tables"},
     {"--facts-from-stdin", KIND_FLAG, NULL, NULL, 0, 0, IN(PLAN), AT(reads_facts), NULL},
     {"--input-bytes", KIND_INT, "N", "0", 0, 9e15, IN(PLAN), AT(input_bytes), NULL},
@@ -100,20 +101,24 @@ enum { N_OPTIONS = sizeof OPTIONS / sizeof *OPTIONS };
 static const struct {
     const char *name, *arguments, *help, *example;
 } VERBS[TESS_N_VERBS] = {
-    {"info", "MODEL.cfg", "layers of a network, their shapes, memory and work",
+    {"info", "MODEL", "layers of a network, their shapes, memory and work",
      "tessera info yolov2.cfg"},
-    {"plan", "MODEL.cfg", "find the fastest plan within a budget and write it",
+    {"plan", "MODEL", "find the fastest plan within a budget and write it",
      "tessera plan yolov2.cfg --memory 300M -o plan.yaml"},
-    {"verify", "MODEL.cfg", "check a plan file independently and print its memory",
+    {"verify", "MODEL", "check a plan file independently and print its memory",
      "tessera verify yolov2.cfg --plan plan.yaml"},
-    {"run", "MODEL.cfg", "run a network within a budget",
+    {"run", "MODEL", "run a network within a budget",
      "tessera run yolo.cfg --weights yolo.weights --image dog.jpg --memory 32M "
      "--annotate "
      "out.png"},
-    {"bench", "[MODEL.cfg]", "compare budgets and searches, or measure this device",
+    {"bench", "[MODEL]", "compare budgets and searches, or measure this device",
      "tessera bench yolov2.cfg --layers 0..15 --memory 96M,64M,38M"},
     {"synth", "MODEL.cfg", "random weights for a network, to try it without trained ones",
      "tessera synth yolov2.cfg --seed 1 -o yolov2.weights"},
+    {"compile", "MODEL.cfg WEIGHTS",
+     "cfg and weights into one checksummed file that is read in "
+     "slices",
+     "tessera compile yolov2.cfg yolov2.weights -o yolov2.tess"},
     {"doctor", "", "what this machine offers and what a plan would rest on",
      "tessera doctor"},
 };
@@ -313,6 +318,19 @@ static enum tess_status set_defaults(struct tess_args *args, struct tess_error *
     return TESS_OK;
 }
 
+static enum tess_status take_positional(const char *value, struct tess_args *args,
+                                        struct tess_error *error)
+{
+    if (!args->model)
+        args->model = value;
+    else if (args->verb == TESS_VERB_COMPILE && !args->model_weights)
+        args->model_weights = value;
+    else
+        return tess_error_set(error, TESS_E_USAGE, "one model at a time: %s or %s?",
+                              args->model, value);
+    return TESS_OK;
+}
+
 enum tess_status tess_args_parse(int argc, char **argv, struct tess_args *args_out,
                                  struct tess_error *error)
 {
@@ -330,11 +348,8 @@ enum tess_status tess_args_parse(int argc, char **argv, struct tess_args *args_o
             args.has_help = true;
         else if (argv[at][0] == '-' && argv[at][1])
             status = parse_option(argc, argv, &at, &args, error);
-        else if (args.model)
-            status = tess_error_set(error, TESS_E_USAGE, "one model at a time: %s or %s?",
-                                    args.model, argv[at]);
         else
-            args.model = argv[at];
+            status = take_positional(argv[at], &args, error);
     }
     bool needs_model = args.verb != TESS_VERB_DOCTOR &&
                        !(args.verb == TESS_VERB_BENCH && args.is_profiling);
@@ -352,7 +367,8 @@ void tess_args_help(struct tess_text *text_out)
 {
     tess_text_printf(text_out,
                      "Runs convolutional detectors whose memory does not fit.\n\n"
-                     "usage: tessera COMMAND MODEL.cfg [options]\n\n");
+                     "usage: tessera COMMAND MODEL [options]\n\n"
+                     "A MODEL is a darknet cfg or a compiled model.\n\n");
     for (int verb = 0; verb < TESS_N_VERBS; verb++)
         tess_text_printf(text_out, "  %-8s %s\n", VERBS[verb].name, VERBS[verb].help);
     tess_text_printf(

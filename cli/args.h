@@ -19,6 +19,7 @@ enum tess_verb {
     TESS_VERB_RUN,
     TESS_VERB_BENCH,
     TESS_VERB_SYNTH,
+    TESS_VERB_COMPILE,
     TESS_VERB_DOCTOR
 };
 enum { TESS_N_VERBS = TESS_VERB_DOCTOR + 1 };
@@ -33,7 +34,8 @@ struct tess_dump_request {
 /* Strings are borrowed from argv. Absent options have their defaults. */
 struct tess_args {
     enum tess_verb verb;
-    const char *model; /* the positional argument, NULL if none */
+    const char *model;         /* the positional argument, NULL if none */
+    const char *model_weights; /* compile: the second one, NULL if none */
     const char *weights, *image, *raw_input, *plan, *kernels, *names, *annotate, *json;
     const char *search, *output, *profile, *fit, *halo;
     bool is_profiling; /* bench --profile */

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "model/darknet.h"
+#include "cli/model_file.h"
 #include "plan/plan_text.h"
 #include "planner/planner.h"
 #include "planner/search.h"
@@ -78,45 +78,26 @@ static enum tess_status read_options(const struct tess_args *args,
                              : status;
 }
 
-static enum tess_status load(const struct tess_args *args, struct tess_graph **graph_out,
-                             struct tess_error *error)
-{
-    struct tess_graph *network = NULL;
-    enum tess_status status = tess_darknet_load(args->model, &network, NULL, error);
-    if (status != TESS_OK || !args->has_layers) {
-        *graph_out = network;
-        return status;
-    }
-    int first, last;
-    if (!tess_graph_find_layer(network, args->first_layer, &first) ||
-        !tess_graph_find_layer(network, args->last_layer, &last))
-        status = tess_error_set(error, TESS_E_USAGE, "--layers: no such layers");
-    else
-        status = tess_graph_cut(network, first, last, graph_out, error);
-    tess_graph_destroy(network);
-    return status;
-}
-
 enum tess_status tess_verb_plan_here(const struct tess_args *args,
                                      struct tess_error *error)
 {
-    struct tess_graph *graph = NULL;
+    struct tess_model_file model;
     struct tess_plan *plan = NULL;
     struct tess_planner_options options;
     struct tess_text text;
     tess_text_init(&text);
-    enum tess_status status = load(args, &graph, error);
+    enum tess_status status = tess_model_file_init(&model, args, NULL, error);
     if (status == TESS_OK)
         status = read_options(args, &options, error);
     if (status == TESS_OK)
-        status = tess_planner_plan(graph, &options, &plan, NULL, error);
+        status = tess_planner_plan(model.graph, &options, &plan, NULL, error);
     if (status == TESS_OK) {
-        tess_plan_write(plan, graph, &text);
+        tess_plan_write(plan, model.graph, &text);
         status = text.is_broken ? tess_error_nomem(error)
                                 : tess_file_write("-", text.data, text.len, error);
     }
     tess_text_release(&text);
     tess_plan_destroy(plan);
-    tess_graph_destroy(graph);
+    tess_model_file_release(&model);
     return status;
 }

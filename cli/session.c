@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "cli/spawn.h"
 #include "executor/process_memory.h"
-#include "model/darknet.h"
 #include "plan/layout.h"
 #include "plan/plan_text.h"
 
@@ -26,24 +25,6 @@ static int n_processors(void)
 {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
-static enum tess_status cut(struct tess_session *session, struct tess_error *error)
-{
-    const struct tess_args *args = session->args;
-    int first, last;
-    if (!tess_graph_find_layer(session->network, args->first_layer, &first) ||
-        !tess_graph_find_layer(session->network, args->last_layer, &last) ||
-        first > last) {
-        tess_error_set(error, TESS_E_USAGE, "--layers: %s has layers 0..%d", args->model,
-                       session->network->n_layers - 1);
-        return TESS_E_USAGE;
-    }
-    enum tess_status status =
-        tess_graph_cut(session->network, first, last, &session->part, error);
-    if (status == TESS_OK)
-        session->graph = session->part;
-    return status;
 }
 
 /* The profile named, or else that of this device where `bench --profile` was told to put it for
@@ -75,14 +56,13 @@ enum tess_status tess_session_init(struct tess_session *session,
     find_profile(session);
     session->n_threads = args->n_threads > 0 ? (int)args->n_threads : n_processors();
     enum tess_status status =
-        tess_darknet_load(args->model, &session->network, &warnings, error);
+        tess_model_file_init(&session->model, args, &warnings, error);
     if (warnings.len > 0 && !args->is_quiet)
         fprintf(stderr, "%s", tess_text_string(&warnings));
     tess_text_release(&warnings);
-    if (status != TESS_OK)
-        return status;
-    session->graph = session->network;
-    return args->has_layers ? cut(session, error) : TESS_OK;
+    session->network = session->model.network;
+    session->graph = session->model.graph;
+    return status;
 }
 
 enum tess_status tess_session_start(struct tess_session *session,
@@ -112,8 +92,7 @@ void tess_session_release(struct tess_session *session)
 {
     if (session->family)
         session->family->stop();
-    tess_graph_destroy(session->part);
-    tess_graph_destroy(session->network);
+    tess_model_file_release(&session->model);
     memset(session, 0, sizeof *session);
 }
 

@@ -6,15 +6,16 @@
 
 #include "base/error.h"
 #include "cli/args.h"
+#include "cli/model_file.h"
 #include "executor/kernel.h"
 #include "model/graph.h"
 #include "plan/plan.h"
 
 struct tess_session {
-    const struct tess_args *args;            /* borrowed */
-    struct tess_graph *network;              /* as the cfg gives it */
-    struct tess_graph *part;                 /* the layers asked for, NULL for all */
-    const struct tess_graph *graph;          /* the one to run: part or network */
+    const struct tess_args *args; /* borrowed */
+    struct tess_model_file model;
+    const struct tess_graph *network; /* the whole one */
+    const struct tess_graph *graph;   /* the one to run: the layers asked for, or all */
     const struct tess_kernel_family *family; /* started; NULL before tess_session_start */
     struct tess_kernel_facts facts;
     int n_threads;

@@ -72,6 +72,7 @@ static enum tess_status profile_device(const struct tess_args *args,
 /* Files the runs need, made for the occasion. */
 struct bench {
     const struct tess_args *args;
+    bool is_compiled; /* the model carries its weights */
     char folder[64], self[4096], weights[96], input[96], layers[48];
 };
 
@@ -114,7 +115,8 @@ static enum tess_status prepare(struct bench *bench, struct tess_error *error)
         status = tess_session_init(&session, args, error);
     if (status != TESS_OK)
         return status;
-    if (!args->weights)
+    bench->is_compiled = session.model.compiled != NULL;
+    if (!args->weights && !bench->is_compiled)
         status = tess_synth_write(session.network, 1, bench->weights, error);
     if (status == TESS_OK)
         status = write_input(bench, session.graph, error);
@@ -158,26 +160,18 @@ static enum tess_status run_case(const struct bench *bench, const char *budget,
     char repeats[24], threads[24];
     int exit_code = 0, n = 0;
     char *argv[32];
-    const char *fixed[] = {bench->self,
-                           "run",
-                           args->model,
-                           "--weights",
-                           args->weights ? args->weights : bench->weights,
-                           "--raw-input",
-                           bench->input,
-                           "--json",
-                           "-",
-                           "--quiet",
-                           "--kernels",
-                           args->kernels,
-                           "--repeat",
-                           repeats,
-                           "--threads",
-                           threads};
+    const char *fixed[] = {bench->self,  "run",         args->model, "--raw-input",
+                           bench->input, "--json",      "-",         "--quiet",
+                           "--kernels",  args->kernels, "--repeat",  repeats,
+                           "--threads",  threads};
     snprintf(repeats, sizeof repeats, "%lld", (long long)args->n_repeats);
     snprintf(threads, sizeof threads, "%lld", (long long)args->n_threads);
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         argv[n++] = (char *)(uintptr_t)fixed[i];
+    if (!bench->is_compiled) {
+        argv[n++] = (char *)(uintptr_t) "--weights";
+        argv[n++] = (char *)(uintptr_t)(args->weights ? args->weights : bench->weights);
+    }
     if (budget) {
         argv[n++] = (char *)(uintptr_t) "--memory";
         argv[n++] = (char *)(uintptr_t)budget;

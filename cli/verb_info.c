@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "cli/json_out.h"
 #include "cli/session.h"
-#include "model/weights.h"
 
 /* What all ops of one layer come to; a layer without ops passes a tensor on. */
 struct layer_facts {
@@ -106,12 +105,11 @@ static void json_document(const struct tess_graph *graph, struct tess_text *text
 enum tess_status tess_verb_info(const struct tess_args *args, struct tess_error *error)
 {
     struct tess_session session = {0};
-    struct tess_weights *weights = NULL;
     struct tess_text text;
     tess_text_init(&text);
     enum tess_status status = tess_session_init(&session, args, error);
     if (status == TESS_OK && args->weights) /* says whether they belong to the network */
-        status = tess_weights_open(session.network, args->weights, &weights, error);
+        status = tess_model_file_open_weights(&session.model, args, error);
     if (status == TESS_OK) {
         if (args->json)
             json_document(session.graph, &text);
@@ -121,7 +119,6 @@ enum tess_status tess_verb_info(const struct tess_args *args, struct tess_error 
                                 : tess_file_write(args->json ? args->json : "-",
                                                   text.data, text.len, error);
     }
-    tess_weights_destroy(weights);
     tess_text_release(&text);
     tess_session_release(&session);
     return status;

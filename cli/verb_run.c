@@ -18,7 +18,6 @@
 #include "cli/session.h"
 #include "executor/executor.h"
 #include "executor/process_memory.h"
-#include "model/weights.h"
 #include "plan/verify.h"
 
 /* Everything a run holds, released together. */
@@ -30,7 +29,6 @@ struct run {
     struct tess_plan *plan;
     struct tess_layout *layout;
     struct tess_verdict verdict;
-    struct tess_weights *weights;
     struct tess_executor *executor;
     struct tess_dumps dumps;
     struct tess_results results;
@@ -47,7 +45,6 @@ static void release(struct run *run)
     tess_dumps_close(&run->dumps, NULL);
     tess_executor_destroy(run->executor);
     tess_input_release(&run->input);
-    tess_weights_destroy(run->weights);
     tess_layout_destroy(run->layout);
     tess_plan_destroy(run->plan);
     tess_names_release(&run->names);
@@ -55,14 +52,6 @@ static void release(struct run *run)
     free(run->run_us);
     free(run->group_us);
     free(run->all_group_us);
-}
-
-static enum tess_status read_filters(void *context, int op, int begin, int end,
-                                     float *kernel, float *bias, struct tess_error *error)
-{
-    struct run *run = context;
-    return tess_weights_read(run->weights, run->session.graph, op, begin, end, kernel,
-                             bias, error);
 }
 
 static void show_loading(void *context, int n_done, int n_total)
@@ -88,12 +77,6 @@ static enum tess_status take_tile(void *context, int op, const struct tess_plane
 static enum tess_status check_arguments(const struct tess_args *args,
                                         struct tess_error *error)
 {
-    if (!args->weights) {
-        tess_error_set(error, TESS_E_USAGE, "run needs --weights FILE");
-        tess_error_hint(error, "tessera synth %s -o random.weights makes random ones",
-                        args->model);
-        return TESS_E_USAGE;
-    }
     if (args->plan && args->is_untiled)
         return tess_error_set(error, TESS_E_USAGE,
                               "--plan and --untiled exclude each other");
@@ -138,8 +121,7 @@ static enum tess_status prepare(struct run *run, struct tess_error *error)
         status = tess_session_init(&run->session, args, error);
     if (status ==
         TESS_OK) /* before any planning: a wrong file should not cost a search */
-        status =
-            tess_weights_open(run->session.network, args->weights, &run->weights, error);
+        status = tess_model_file_open_weights(&run->session.model, args, error);
     if (status == TESS_OK)
         status = tess_input_init(&run->input, args, run->session.graph, error);
     if (status == TESS_OK)
@@ -163,7 +145,7 @@ static enum tess_status load(struct run *run, struct tess_error *error)
 {
     struct tess_executor_options options = {
         .family = run->session.family,
-        .filters = {read_filters, run},
+        .filters = tess_model_file_filters(&run->session.model),
         .n_threads = run->session.n_threads,
         .progress = show_loading,
         .progress_context = run,

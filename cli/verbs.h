@@ -17,6 +17,7 @@ tess_verb_function tess_verb_verify;
 tess_verb_function tess_verb_run;
 tess_verb_function tess_verb_bench;
 tess_verb_function tess_verb_synth;
+tess_verb_function tess_verb_compile;
 tess_verb_function tess_verb_doctor;
 
 /* What the planner program does: facts on standard input, plan on standard output. */

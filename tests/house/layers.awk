@@ -77,7 +77,7 @@ BEGIN {
               "string tgmath threads time uchar wchar wctype " \
               "dirent dlfcn fcntl fnmatch ftw getopt glob libgen malloc netdb poll pthread pwd " \
               "regex sched semaphore spawn strings syslog termios unistd ifaddrs endian " \
-              "byteswap immintrin arm_neon cpuid", names, " ")
+              "byteswap immintrin arm_neon arm_acle cpuid", names, " ")
     for (i = 1; i <= n; i++)
         libc[names[i] ".h"] = 1
 }

@@ -1,0 +1,108 @@
+#include "cli/model_file.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "model/darknet.h"
+#include "model/packed_source.h"
+
+/* Would the file, once in the page cache, take more than the whole process may? */
+static bool is_over_budget(const struct tess_args *args)
+{
+    struct stat info;
+    return args->has_budget && stat(args->model, &info) == 0 &&
+           info.st_size > args->memory_bytes;
+}
+
+static enum tess_status open_compiled(struct tess_model_file *model,
+                                      const struct tess_args *args,
+                                      struct tess_error *error)
+{
+    if (args->weights) {
+        tess_error_set(error, TESS_E_USAGE, "%s is compiled: it carries its weights",
+                       args->model);
+        tess_error_hint(error, "leave out --weights, or give the cfg");
+        return TESS_E_USAGE;
+    }
+    enum tess_status status =
+        tess_compiled_open(args->model, is_over_budget(args), &model->compiled, error);
+    if (status == TESS_OK)
+        model->network = tess_compiled_graph(model->compiled);
+    return status;
+}
+
+static enum tess_status cut(struct tess_model_file *model, const struct tess_args *args,
+                            struct tess_error *error)
+{
+    int first, last;
+    if (!tess_graph_find_layer(model->network, args->first_layer, &first) ||
+        !tess_graph_find_layer(model->network, args->last_layer, &last) || first > last)
+        return tess_error_set(error, TESS_E_USAGE, "--layers: %s has layers 0..%d",
+                              args->model, model->network->n_layers - 1);
+    enum tess_status status =
+        tess_graph_cut(model->network, first, last, &model->part, error);
+    model->graph = model->part;
+    return status;
+}
+
+enum tess_status tess_model_file_init(struct tess_model_file *model,
+                                      const struct tess_args *args,
+                                      struct tess_text *warnings_out,
+                                      struct tess_error *error)
+{
+    memset(model, 0, sizeof *model);
+    enum tess_status status;
+    if (tess_compiled_detect(args->model)) {
+        status = open_compiled(model, args, error);
+    } else {
+        status = tess_darknet_load(args->model, &model->parsed, warnings_out, error);
+        model->network = model->parsed;
+    }
+    if (status != TESS_OK)
+        return status;
+    model->graph = model->network;
+    return args->has_layers ? cut(model, args, error) : TESS_OK;
+}
+
+void tess_model_file_release(struct tess_model_file *model)
+{
+    tess_weights_destroy(model->weights);
+    tess_graph_destroy(model->part);
+    tess_graph_destroy(model->parsed);
+    tess_compiled_destroy(model->compiled);
+    memset(model, 0, sizeof *model);
+}
+
+enum tess_status tess_model_file_open_weights(struct tess_model_file *model,
+                                              const struct tess_args *args,
+                                              struct tess_error *error)
+{
+    assert(model->network && !model->weights);
+    if (model->compiled)
+        return TESS_OK;
+    if (args->weights)
+        return tess_weights_open(model->network, args->weights, &model->weights, error);
+    tess_error_set(error, TESS_E_USAGE, "%s needs --weights FILE",
+                   tess_verb_name(args->verb));
+    tess_error_hint(error, "tessera synth %s -o random.weights makes random ones",
+                    args->model);
+    return TESS_E_USAGE;
+}
+
+static enum tess_status read_darknet(void *context, int op, int begin, int end,
+                                     float *kernel, float *bias, struct tess_error *error)
+{
+    struct tess_model_file *model = context;
+    return tess_weights_read(model->weights, model->graph, op, begin, end, kernel, bias,
+                             error);
+}
+
+struct tess_filter_source tess_model_file_filters(struct tess_model_file *model)
+{
+    assert(model->compiled || model->weights);
+    if (!model->compiled)
+        return (struct tess_filter_source){read_darknet, model};
+    model->blocks = (struct tess_packed_compiled){model->compiled, model->graph};
+    return (struct tess_filter_source){tess_packed_read_filters, &model->blocks};
+}
