@@ -90,6 +90,11 @@ enum tess_status tess_model_file_open_weights(struct tess_model_file *model,
     return TESS_E_USAGE;
 }
 
+int64_t tess_model_file_source_bytes(const struct tess_model_file *model)
+{
+    return model->compiled ? TESS_PACKED_WINDOW_BYTES : TESS_WEIGHTS_WINDOW_BYTES;
+}
+
 static enum tess_status read_darknet(void *context, int op, int begin, int end,
                                      float *kernel, float *bias, struct tess_error *error)
 {

@@ -38,6 +38,9 @@ enum tess_status tess_model_file_open_weights(struct tess_model_file *model,
                                               const struct tess_args *args,
                                               struct tess_error *error);
 
+/* Memory that reading the weights holds, whenever that is. */
+int64_t tess_model_file_source_bytes(const struct tess_model_file *model);
+
 /* The weights for kernels of model->graph, once they are opened. Borrows the model. */
 struct tess_filter_source tess_model_file_filters(struct tess_model_file *model);
 

@@ -80,6 +80,8 @@ enum tess_status tess_session_start(struct tess_session *session,
         return status;
     session->family = family;
     family->facts(&session->facts);
+    session->facts.source_bytes = tess_model_file_source_bytes(&session->model);
+    session->facts.has_unpacked_source = session->model.compiled == NULL;
     malloc_trim(0);
     /* Rounded, so that the same model and budget give the same plan again and again although
      * address randomisation moves the true number by some pages. */

@@ -29,6 +29,8 @@ void tess_facts_fields(struct tess_kernel_facts *facts,
         {"kernel_overhead_bytes", &facts->kernel_overhead_bytes},
         {"base_bytes", &facts->base_bytes},
         {"thread_bytes", &facts->thread_bytes},
+        {"source_bytes", &facts->source_bytes},
+        {"has_unpacked_source", &facts->has_unpacked_source},
     };
     for (int i = 0; i < TESS_FACTS_N_FIELDS; i++)
         fields_out[i] = fields[i];

@@ -43,6 +43,9 @@ struct tess_kernel_facts {
     int64_t base_bytes;   /* resident memory of a process that has started the family and
                              holds neither weights nor arena: code, libraries, stacks */
     int64_t thread_bytes; /* resident memory that each further thread adds */
+    int64_t source_bytes; /* memory that reading weights from their file holds */
+    int64_t has_unpacked_source; /* 1: weights are packed while they are read, which takes
+                                    memory for a block more, and time */
 };
 
 /* The numbers by name, in the order in which they are written to plans. */
@@ -50,7 +53,7 @@ struct tess_fact_field {
     const char *name;
     int64_t *value; /* borrowed from the facts given */
 };
-enum { TESS_FACTS_N_FIELDS = 18 };
+enum { TESS_FACTS_N_FIELDS = 20 };
 void tess_facts_fields(struct tess_kernel_facts *facts,
                        struct tess_fact_field fields_out[TESS_FACTS_N_FIELDS]);
 

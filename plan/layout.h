@@ -100,6 +100,9 @@ void tess_layout_destroy(struct tess_layout *layout); /* accepts NULL */
  * while weights are unpacked and is at least as large as that needs. */
 void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *memory_out);
 
+/* What the kernel of op `op` holds besides weights. */
+int64_t tess_layout_workspace_bytes(const struct tess_layout *layout, int op);
+
 /* Arena bytes including the scratch for unpacking weights. */
 int64_t tess_layout_arena_bytes(const struct tess_layout *layout);
 

@@ -1,7 +1,7 @@
 #include "plan/layout.h"
 
 #include "base/arith.h"
-#include "model/weights.h"
+#include "plan/slices.h"
 
 int64_t tess_layout_arena_bytes(const struct tess_layout *layout)
 {
@@ -26,6 +26,28 @@ static int64_t table_bytes(const struct tess_layout *layout)
     return n_ranges * (int64_t)sizeof(struct tess_range);
 }
 
+int64_t tess_layout_workspace_bytes(const struct tess_layout *layout, int op)
+{
+    return tess_facts_workspace_bytes(&layout->plan->facts, layout->graph, op,
+                                      layout->ops[op].largest);
+}
+
+/* What reading weights holds during a run. */
+static int64_t window_bytes(const struct tess_layout *layout)
+{
+    const struct tess_plan *plan = layout->plan;
+    int64_t bytes = plan->facts.source_bytes;
+    int64_t slot_bytes = tess_slices_slot_bytes(plan, layout->graph);
+    if (slot_bytes == 0)
+        return bytes;
+    bytes += TESS_SLICES_READER_BYTES +
+             TESS_SLICES_N_SLOTS * tess_round_up(slot_bytes, TESS_FACTS_PAGE_BYTES);
+    if (plan->facts.has_unpacked_source)
+        bytes += tess_round_up(tess_slices_most_block_bytes(plan, layout->graph),
+                               TESS_FACTS_PAGE_BYTES);
+    return bytes;
+}
+
 void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *memory_out)
 {
     const struct tess_kernel_facts *facts = &layout->plan->facts;
@@ -34,12 +56,12 @@ void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *me
     memory_out->threads = facts->thread_bytes * (layout->plan->n_threads - 1);
     memory_out->weights = memory_out->workspace = 0;
     for (int op = 0; op < layout->plan->n_ops; op++) {
-        memory_out->weights += tess_facts_weights_bytes(facts, layout->graph, op);
-        memory_out->workspace +=
-            tess_facts_workspace_bytes(facts, layout->graph, op, layout->ops[op].largest);
+        if (!layout->plan->streamed[op])
+            memory_out->weights += tess_facts_weights_bytes(facts, layout->graph, op);
+        memory_out->workspace += tess_layout_workspace_bytes(layout, op);
         has_weights |= tess_op_has_weights(&layout->graph->ops[op]);
     }
     memory_out->arena = tess_layout_arena_bytes(layout);
-    memory_out->window = has_weights ? TESS_WEIGHTS_WINDOW_BYTES : 0;
+    memory_out->window = has_weights ? window_bytes(layout) : 0;
     memory_out->peak = tess_memory_sum(memory_out);
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/text.h"
+#include "plan/slices.h"
 
 enum tess_status tess_plan_create(const struct tess_graph *graph,
                                   struct tess_plan **plan_out, struct tess_error *error)
@@ -17,8 +19,9 @@ enum tess_status tess_plan_create(const struct tess_graph *graph,
         return tess_error_nomem(error);
     plan->order = calloc(n_ops, sizeof *plan->order);
     plan->copies = calloc(n_ops, sizeof *plan->copies);
+    plan->streamed = calloc(n_ops, sizeof *plan->streamed);
     plan->groups = calloc(n_ops, sizeof *plan->groups);
-    if (!plan->order || !plan->copies || !plan->groups) {
+    if (!plan->order || !plan->copies || !plan->streamed || !plan->groups) {
         tess_plan_destroy(plan);
         return tess_error_nomem(error);
     }
@@ -52,8 +55,10 @@ struct tess_plan *tess_plan_copy(const struct tess_plan *plan)
         return NULL;
     copy->order = copy_of(plan->order, sizeof *plan->order * (size_t)plan->n_ops);
     copy->copies = copy_of(plan->copies, sizeof *plan->copies * (size_t)plan->n_ops);
+    copy->streamed =
+        copy_of(plan->streamed, sizeof *plan->streamed * (size_t)plan->n_ops);
     copy->groups = copy_of(plan->groups, sizeof *plan->groups * (size_t)plan->n_groups);
-    if (!copy->order || !copy->copies || !copy->groups) {
+    if (!copy->order || !copy->copies || !copy->streamed || !copy->groups) {
         tess_plan_destroy(copy);
         return NULL;
     }
@@ -66,6 +71,7 @@ void tess_plan_destroy(struct tess_plan *plan)
         return;
     free(plan->order);
     free(plan->copies);
+    free(plan->streamed);
     free(plan->groups);
     free(plan);
 }
@@ -142,6 +148,35 @@ static enum tess_status check_groups(const struct tess_plan *plan,
     return TESS_OK;
 }
 
+static enum tess_status check_streamed(const struct tess_plan *plan,
+                                       const struct tess_graph *graph,
+                                       struct tess_error *error)
+{
+    char slice[24], block[24];
+    for (int op = 0; op < plan->n_ops; op++) {
+        if (!plan->streamed[op])
+            continue;
+        int layer = graph->ops[op].layer;
+        if (!tess_op_has_weights(&graph->ops[op]))
+            return tess_error_set(error, TESS_E_CONFIG,
+                                  "layer %d has no weights that could be streamed",
+                                  layer);
+        int64_t block_bytes = tess_packed_block_bytes(graph, op);
+        if (plan->slice_bytes == 0 || plan->slice_bytes >= block_bytes)
+            continue;
+        tess_error_set(error, TESS_E_CONFIG,
+                       "a slice of %s is less than a block of the weights of layer %d, "
+                       "which takes %s",
+                       tess_format_bytes(plan->slice_bytes, slice, sizeof slice), layer,
+                       tess_format_bytes(block_bytes, block, sizeof block));
+        tess_error_hint(
+            error, "remove the line \"slice\", or write: slice: %lldK",
+            (long long)((tess_slices_most_block_bytes(plan, graph) + 1023) / 1024));
+        return TESS_E_CONFIG;
+    }
+    return TESS_OK;
+}
+
 enum tess_status tess_plan_check(const struct tess_plan *plan,
                                  const struct tess_graph *graph, struct tess_error *error)
 {
@@ -153,7 +188,9 @@ enum tess_status tess_plan_check(const struct tess_plan *plan,
         return TESS_E_CONFIG;
     }
     enum tess_status status = check_order(plan, graph, error);
-    return status == TESS_OK ? check_groups(plan, graph, error) : status;
+    if (status == TESS_OK)
+        status = check_groups(plan, graph, error);
+    return status == TESS_OK ? check_streamed(plan, graph, error) : status;
 }
 
 int64_t tess_memory_sum(const struct tess_memory *memory)
@@ -176,7 +213,9 @@ uint64_t tess_plan_hash(const struct tess_plan *plan)
     for (int at = 0; at < plan->n_ops; at++) {
         hash = tess_hash_i64(hash, plan->order[at]);
         hash = tess_hash_i64(hash, plan->copies[at]);
+        hash = tess_hash_i64(hash, plan->streamed[at]);
     }
+    hash = tess_hash_i64(hash, plan->slice_bytes);
     for (int i = 0; i < plan->n_groups; i++) {
         const struct tess_group *group = &plan->groups[i];
         hash = tess_hash_i64(hash, group->first);

@@ -29,8 +29,8 @@ struct tess_memory {
     int64_t weights;   /* packed weights held */
     int64_t workspace; /* the kernels' pointer tables and bookkeeping */
     int64_t arena;     /* activations and scratch at planned offsets */
-    int64_t window;    /* part of the weights file held while it is read */
-    int64_t input;     /* what reading the input image or file holds */
+    int64_t window; /* weights being read: the reader's own, slots of streamed slices */
+    int64_t input;  /* what reading the input image or file holds */
     int64_t peak;
 };
 
@@ -43,9 +43,12 @@ struct tess_plan {
     int n_threads;
 
     int n_ops;
-    int *order;   /* [n_ops] schedule position -> op id */
-    bool *copies; /* [n_ops] by op id: a concat that copies its inputs although they
+    int *order;     /* [n_ops] schedule position -> op id */
+    bool *copies;   /* [n_ops] by op id: a concat that copies its inputs although they
                              could be views into it */
+    bool *streamed; /* [n_ops] by op id: weights are not held but read again, slice by
+                       slice, whenever the op runs (plan/slices.h) */
+    int64_t slice_bytes; /* of streamed weights read at once, at most; 0: one block */
     int n_groups;
     struct tess_group *groups; /* ascending, covering [0, n_ops) exactly */
 
@@ -68,7 +71,8 @@ enum tess_status tess_plan_set_groups(struct tess_plan *plan,
                                       struct tess_error *error);
 
 /* Does the plan fit the graph: hash, order a topological permutation, groups a cover, every
- * tiled group cuttable? TESS_E_CONFIG. */
+ * tiled group cuttable, streamed ops with weights whose blocks fit a slice? TESS_E_CONFIG.
+ */
 enum tess_status tess_plan_check(const struct tess_plan *plan,
                                  const struct tess_graph *graph,
                                  struct tess_error *error);
@@ -79,7 +83,7 @@ int64_t tess_memory_sum(const struct tess_memory *memory);
 /* Is every group a single tile? */
 bool tess_plan_is_untiled(const struct tess_plan *plan);
 
-/* Fingerprint of what decides the run: groups, tilings, order, copies, model. */
+/* Fingerprint of what decides the run: groups, tilings, order, copies, streaming, model. */
 uint64_t tess_plan_hash(const struct tess_plan *plan);
 
 #endif

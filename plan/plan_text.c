@@ -11,9 +11,10 @@ enum { LIMIT_THREADS = 1024 };
 #define LIMIT_MEMORY_BYTES (INT64_C(1) << 50) /* sums of eight stay far below 2^63 */
 
 static const char *const plan_keys[] = {
-    "plan",   "model",      "model_hash", "search",       "layers",
-    "budget", "threads",    "groups",     "schedule",     "schedule_ops",
-    "copies", "copies_ops", "predicted",  "kernel_facts", NULL};
+    "plan",      "model",        "model_hash", "search",       "layers",
+    "budget",    "threads",      "groups",     "schedule",     "schedule_ops",
+    "copies",    "copies_ops",   "streamed",   "streamed_ops", "slice",
+    "predicted", "kernel_facts", NULL};
 
 int tess_plan_text_n_layers(const struct tess_graph *graph)
 {
@@ -348,33 +349,72 @@ static enum tess_status read_schedule(struct tess_plan_reader *reader)
     return status;
 }
 
-static enum tess_status read_copies(struct tess_plan_reader *reader, const char *key,
-                                    bool is_of_layers)
+/* A list of layers, or of ops, that marks ops of one kind. */
+struct marks {
+    const char *key;
+    bool is_of_layers;
+    bool *is_marked; /* [n_ops] */
+    bool (*is_meant)(const struct tess_op *op);
+    const char *why_none; /* said where no op of that kind is */
+};
+
+static bool is_concat(const struct tess_op *op)
+{
+    return op->kind == TESS_OP_CONCAT;
+}
+
+static enum tess_status read_marks(struct tess_plan_reader *reader, struct marks marks)
 {
     const struct tess_graph *graph = reader->graph;
-    const struct tess_yaml_node *node = tess_yaml_find(reader->yaml.root, key);
+    const struct tess_yaml_node *node = tess_yaml_find(reader->yaml.root, marks.key);
     if (!node || (node->kind == TESS_YAML_LIST && !node->first))
         return TESS_OK;
     struct tess_number_list list;
     enum tess_status status =
-        is_of_layers
+        marks.is_of_layers
             ? tess_number_list_init(&list, reader, node, reader->n_layers, "layer")
             : tess_number_list_init(&list, reader, node, graph->n_ops, "op");
     for (int i = 0; i < list.n && status == TESS_OK; i++) {
-        bool is_concat = false;
+        bool is_any = false;
         for (int op = 0; op < graph->n_ops; op++) {
-            int number = is_of_layers ? graph->ops[op].layer : op;
-            if (number != list.values[i] || graph->ops[op].kind != TESS_OP_CONCAT)
+            int number = marks.is_of_layers ? graph->ops[op].layer : op;
+            if (number != list.values[i] || !marks.is_meant(&graph->ops[op]))
                 continue;
-            is_concat = true;
-            reader->plan->copies[op] = true;
+            is_any = true;
+            marks.is_marked[op] = true;
         }
-        if (!is_concat)
+        if (!is_any)
             status = tess_yaml_error(&reader->yaml, list.nodes[i], reader->error,
-                                     "%s %d joins no maps, so there is nothing to copy",
-                                     is_of_layers ? "layer" : "op", list.values[i]);
+                                     "%s %d %s", marks.is_of_layers ? "layer" : "op",
+                                     list.values[i], marks.why_none);
     }
     tess_number_list_release(&list);
+    return status;
+}
+
+static enum tess_status read_copies(struct tess_plan_reader *reader)
+{
+    struct marks marks = {"copies", true, reader->plan->copies, is_concat,
+                          "joins no maps, so there is nothing to copy"};
+    enum tess_status status = read_marks(reader, marks);
+    marks.key = "copies_ops";
+    marks.is_of_layers = false;
+    return status == TESS_OK ? read_marks(reader, marks) : status;
+}
+
+static enum tess_status read_streamed(struct tess_plan_reader *reader)
+{
+    struct marks marks = {"streamed", true, reader->plan->streamed, tess_op_has_weights,
+                          "has no weights, so there is nothing to stream"};
+    const struct tess_yaml_node *slice = tess_yaml_find(reader->yaml.root, "slice");
+    enum tess_status status = read_marks(reader, marks);
+    marks.key = "streamed_ops";
+    marks.is_of_layers = false;
+    if (status == TESS_OK)
+        status = read_marks(reader, marks);
+    if (status == TESS_OK && slice)
+        status = tess_yaml_bytes(&reader->yaml, slice, 1, LIMIT_MEMORY_BYTES,
+                                 &reader->plan->slice_bytes, reader->error);
     return status;
 }
 
@@ -436,9 +476,9 @@ static enum tess_status read_root(struct tess_plan_reader *reader)
     if (status == TESS_OK)
         status = tess_plan_read_groups(reader, tess_yaml_find(root, "groups"));
     if (status == TESS_OK)
-        status = read_copies(reader, "copies", true);
+        status = read_copies(reader);
     if (status == TESS_OK)
-        status = read_copies(reader, "copies_ops", false);
+        status = read_streamed(reader);
     if (status == TESS_OK)
         status = read_predicted(reader);
     return status == TESS_OK ? read_facts(reader) : status;

@@ -244,50 +244,75 @@ static void put_schedule(const struct tess_plan *plan, const struct tess_graph *
     tess_text_printf(text, "]\n");
 }
 
-/* Is every concat of the layer of concat `op` a copy? */
-static bool copies_whole_layer(const struct tess_plan *plan,
-                               const struct tess_graph *graph, int op)
+/* Ops of one kind, some of them marked. */
+struct marks {
+    const struct tess_graph *graph;
+    const bool *is_marked; /* [n_ops] */
+    bool (*is_meant)(const struct tess_op *op);
+};
+
+static bool is_concat(const struct tess_op *op)
 {
-    for (int other = 0; other < graph->n_ops; other++)
-        if (graph->ops[other].layer == graph->ops[op].layer &&
-            graph->ops[other].kind == TESS_OP_CONCAT && !plan->copies[other])
+    return op->kind == TESS_OP_CONCAT;
+}
+
+/* Is every op meant of the layer of `op` marked? */
+static bool marks_whole_layer(const struct marks *marks, int op)
+{
+    const struct tess_op *ops = marks->graph->ops;
+    for (int other = 0; other < marks->graph->n_ops; other++)
+        if (ops[other].layer == ops[op].layer && marks->is_meant(&ops[other]) &&
+            !marks->is_marked[other])
             return false;
     return true;
 }
 
-/* Is concat `op` the first one of its layer? */
-static bool is_first_concat(const struct tess_graph *graph, int op)
+/* Is `op` the first op meant of its layer? */
+static bool is_first_of_layer(const struct marks *marks, int op)
 {
+    const struct tess_op *ops = marks->graph->ops;
     for (int other = 0; other < op; other++)
-        if (graph->ops[other].layer == graph->ops[op].layer &&
-            graph->ops[other].kind == TESS_OP_CONCAT)
+        if (ops[other].layer == ops[op].layer && marks->is_meant(&ops[other]))
             return false;
     return true;
 }
 
-static void put_copies(const struct tess_plan *plan, const struct tess_graph *graph,
-                       struct tess_text *text)
+/* "key: [layers]", or "key_ops: [ops]" where that does not say it. Says whether any was. */
+static bool put_marks(const struct marks *marks, const char *key, struct tess_text *text)
 {
+    const struct tess_graph *graph = marks->graph;
     struct list_writer list = {.text = text, .graph = graph, .is_of_layers = true};
-    bool has_copies = false;
+    bool is_any = false;
     for (int op = 0; op < graph->n_ops; op++) {
-        if (!plan->copies[op] || graph->ops[op].kind != TESS_OP_CONCAT)
+        if (!marks->is_marked[op] || !marks->is_meant(&graph->ops[op]))
             continue;
-        has_copies = true;
-        if (!copies_whole_layer(plan, graph, op))
+        is_any = true;
+        if (!marks_whole_layer(marks, op))
             list.is_of_layers = false;
     }
-    if (!has_copies)
-        return;
-    tess_text_printf(text, list.is_of_layers ? "copies: [" : "copies_ops: [");
+    if (!is_any)
+        return false;
+    tess_text_printf(text, "%s%s: [", key, list.is_of_layers ? "" : "_ops");
     for (int op = 0; op < graph->n_ops; op++) {
-        bool is_copy = plan->copies[op] && graph->ops[op].kind == TESS_OP_CONCAT;
-        if (is_copy && !list.is_of_layers)
+        if (!marks->is_marked[op] || !marks->is_meant(&graph->ops[op]))
+            continue;
+        if (!list.is_of_layers)
             put_item(&list, op, op);
-        else if (is_copy && is_first_concat(graph, op))
+        else if (is_first_of_layer(marks, op))
             put_item(&list, graph->ops[op].layer, graph->ops[op].layer);
     }
     tess_text_printf(text, "]\n");
+    return true;
+}
+
+static void put_streamed(const struct tess_plan *plan, const struct tess_graph *graph,
+                         struct tess_text *text)
+{
+    const struct marks marks = {graph, plan->streamed, tess_op_has_weights};
+    char slice[24];
+    if (put_marks(&marks, "streamed", text) && plan->slice_bytes > 0)
+        tess_text_printf(text, "slice: %s\n",
+                         tess_format_bytes_exact(plan->slice_bytes, slice, sizeof slice));
 }
 
 static void put_predicted(const struct tess_plan *plan, struct tess_text *text)
@@ -348,7 +373,8 @@ void tess_plan_write(const struct tess_plan *plan, const struct tess_graph *grap
     tess_text_printf(text_out, "threads: %d\n", plan->n_threads);
     put_groups(plan, graph, text_out);
     put_schedule(plan, graph, text_out);
-    put_copies(plan, graph, text_out);
+    put_marks(&(struct marks){graph, plan->copies, is_concat}, "copies", text_out);
+    put_streamed(plan, graph, text_out);
     put_predicted(plan, text_out);
     if (plan->facts.family[0]) /* else nobody has measured them */
         tess_facts_write(&plan->facts, text_out);

@@ -42,6 +42,9 @@ void tess_profile_init(struct tess_profile *profile)
     profile->macs_per_us[TESS_SPEED_DEPTHWISE] = 1000;
     profile->macs_per_us[TESS_SPEED_CONNECTED] = 500; /* four bytes of weights each */
     profile->bytes_per_us = 2000;
+    profile->stream_bytes_per_us = 1500;
+    profile->pack_bytes_per_us = 300;
+    profile->slice_us = 20;
     profile->call_us = 5;
     profile->row_us = 0.5;
 }
@@ -91,6 +94,11 @@ void tess_profile_write(const struct tess_profile *profile, struct tess_text *te
     }
     put_number(text_out, "bytes_per_us", fmax(profile->bytes_per_us, min_speed),
                max_speed);
+    put_number(text_out, "stream_bytes_per_us",
+               fmax(profile->stream_bytes_per_us, min_speed), max_speed);
+    put_number(text_out, "pack_bytes_per_us", fmax(profile->pack_bytes_per_us, min_speed),
+               max_speed);
+    put_number(text_out, "slice_us", profile->slice_us, max_us);
     put_number(text_out, "call_us", profile->call_us, max_us);
     put_number(text_out, "row_us", profile->row_us, max_us);
 }
@@ -143,6 +151,9 @@ static enum tess_status read_speeds(const struct tess_yaml *yaml,
         double *value;
     } numbers[] = {
         {"bytes_per_us", min_speed, max_speed, &profile->bytes_per_us},
+        {"stream_bytes_per_us", min_speed, max_speed, &profile->stream_bytes_per_us},
+        {"pack_bytes_per_us", min_speed, max_speed, &profile->pack_bytes_per_us},
+        {"slice_us", 0, max_us, &profile->slice_us},
         {"call_us", 0, max_us, &profile->call_us},
         {"row_us", 0, max_us, &profile->row_us},
     };
@@ -170,9 +181,18 @@ enum tess_status tess_profile_read(const char *text, size_t n_bytes,
                                    struct tess_profile *profile_out,
                                    struct tess_error *error)
 {
-    static const char *const known[] = {"profile", "device",      "family",
-                                        "threads", "macs_per_us", "bytes_per_us",
-                                        "call_us", "row_us",      NULL};
+    static const char *const known[] = {"profile",
+                                        "device",
+                                        "family",
+                                        "threads",
+                                        "macs_per_us",
+                                        "bytes_per_us",
+                                        "stream_bytes_per_us",
+                                        "pack_bytes_per_us",
+                                        "slice_us",
+                                        "call_us",
+                                        "row_us",
+                                        NULL};
     struct tess_yaml yaml;
     struct tess_profile profile;
     tess_profile_init(&profile);

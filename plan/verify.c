@@ -227,7 +227,7 @@ static const char *largest_term(const struct tess_memory *memory)
         {"packed weights", memory->weights},
         {"the kernels' workspace", memory->workspace},
         {"the arena of activations", memory->arena},
-        {"pages of the weights file", memory->window},
+        {"weights being read", memory->window},
         {"reading the input", memory->input},
     };
     size_t largest = 0;

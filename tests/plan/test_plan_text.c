@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "model/darknet.h"
 #include "plan/plan_text.h"
+#include "plan/slices.h"
 #include "tests/plan/sample_graph.h"
 
 static const char *const case_folder = "tests/cases/plan";
@@ -111,10 +112,12 @@ static void assert_plans_equal(const struct tess_plan *a, const struct tess_plan
     assert_int_equal(a->first_layer, b->first_layer);
     assert_int_equal(a->last_layer, b->last_layer);
     assert_int_equal(a->n_groups, b->n_groups);
+    assert_true(a->slice_bytes == b->slice_bytes);
     assert_true(tess_plan_hash(a) == tess_plan_hash(b));
     for (int at = 0; at < a->n_ops; at++) {
         assert_int_equal(a->order[at], b->order[at]);
         assert_int_equal(a->copies[at], b->copies[at]);
+        assert_int_equal(a->streamed[at], b->streamed[at]);
     }
     for (int i = 0; i < a->n_groups; i++) {
         const struct tess_group *x = &a->groups[i], *y = &b->groups[i];
@@ -256,6 +259,12 @@ static void round_trip(uint64_t seed)
     for (int op = 0; op < graph->n_ops; op++)
         plan->copies[op] =
             graph->ops[op].kind == TESS_OP_CONCAT && tess_rng_int(&rng, 0, 1) == 0;
+    for (int op = 0; op < graph->n_ops; op++)
+        plan->streamed[op] =
+            tess_op_has_weights(&graph->ops[op]) && tess_rng_int(&rng, 0, 1) == 0;
+    plan->slice_bytes = tess_slices_most_block_bytes(plan, graph);
+    if (plan->slice_bytes > 0 && tess_rng_int(&rng, 0, 1))
+        plan->slice_bytes += tess_rng_int(&rng, 0, 1 << 20);
     tess_error_init(&error);
     assert_int_equal(tess_plan_check(plan, graph, &error), TESS_OK);
     tess_plan_write(plan, graph, &text);

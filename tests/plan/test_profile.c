@@ -49,6 +49,9 @@ static void defaults_are_written_canonically(void **state)
                                                  "  depthwise: 1000\n"
                                                  "  connected: 500\n"
                                                  "bytes_per_us: 2000\n"
+                                                 "stream_bytes_per_us: 1500\n"
+                                                 "pack_bytes_per_us: 300\n"
+                                                 "slice_us: 20\n"
                                                  "call_us: 5\n"
                                                  "row_us: 0.5\n");
     tess_text_release(&text);
@@ -108,6 +111,9 @@ static void random_profiles_written_twice_are_the_same_bytes(void **state)
         for (int i = 0; i < TESS_SPEED_N_CLASSES; i++)
             profile.macs_per_us[i] = random_number(&rng);
         profile.bytes_per_us = random_number(&rng);
+        profile.stream_bytes_per_us = random_number(&rng);
+        profile.pack_bytes_per_us = random_number(&rng);
+        profile.slice_us = random_number(&rng);
         profile.call_us = random_number(&rng);
         tess_profile_write(&profile, &text);
         assert_int_equal(read_text(tess_text_string(&text), &again, &error), TESS_OK);
