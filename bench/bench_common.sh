@@ -50,6 +50,15 @@ weights_of() {
     echo "$cache/$1.weights"
 }
 
+# Both in one compiled file, made once.
+compiled_of() {
+    if [ ! -e "$cache/$1.tess" ]; then
+        "$tessera" compile "$(cfg_of "$1")" "$(weights_of "$1")" --quiet -o "$cache/$1.tess.part"
+        mv "$cache/$1.tess.part" "$cache/$1.tess"
+    fi
+    echo "$cache/$1.tess"
+}
+
 # A number of the [net] section of a cfg.
 net_number() {
     sed -n "/^\[net/,/^\[[^n]/s/^$2 *= *//p" "$1" | tail -n 1
