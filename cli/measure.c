@@ -9,6 +9,7 @@
 #include "cli/report.h"
 #include "executor/executor.h"
 #include "model/darknet.h"
+#include "model/packed.h"
 #include "plan/layout.h"
 
 /* TUNING: enough runs for a median that repeats within some percent on a busy machine, short
@@ -42,6 +43,21 @@ static enum tess_status random_filters(void *context, int op, int begin, int end
     for (int64_t i = 0; i < (end - begin) * n_kernel; i++)
         kernel[i] = (tess_rng_float(&rng) - 0.5f) * 0.1f;
     memset(bias, 0, sizeof *bias * (size_t)(end - begin));
+    return TESS_OK;
+}
+
+static enum tess_status random_blocks(void *context, int op, int first_block,
+                                      int n_blocks, void *packed_out,
+                                      struct tess_error *error)
+{
+    const struct tess_graph *graph = context;
+    struct tess_rng rng;
+    float *packed = packed_out;
+    (void)error;
+    tess_rng_init(&rng, (uint64_t)first_block + 1);
+    int64_t n = n_blocks * tess_packed_block_bytes(graph, op) / (int64_t)sizeof *packed;
+    for (int64_t i = 0; i < n; i++)
+        packed[i] = (tess_rng_float(&rng) - 0.5f) * 0.1f;
     return TESS_OK;
 }
 
@@ -84,6 +100,7 @@ static enum tess_status time_plan(const struct probe *probe, struct tess_graph *
     struct tess_executor *executor = NULL;
     struct tess_executor_options options = {.family = probe->family,
                                             .filters = {random_filters, graph},
+                                            .blocks = {random_blocks, graph},
                                             .n_threads = probe->n_threads};
     enum tess_status status = tess_layout_create(graph, plan, &layout, error);
     if (status == TESS_OK)

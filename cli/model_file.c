@@ -2,10 +2,11 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/arith.h"
 #include "model/darknet.h"
-#include "model/packed_source.h"
 
 /* Would the file, once in the page cache, take more than the whole process may? */
 static bool is_over_budget(const struct tess_args *args)
@@ -67,6 +68,8 @@ enum tess_status tess_model_file_init(struct tess_model_file *model,
 
 void tess_model_file_release(struct tess_model_file *model)
 {
+    if (model->scratch)
+        munmap(model->scratch, (size_t)model->scratch_bytes);
     tess_weights_destroy(model->weights);
     tess_graph_destroy(model->part);
     tess_graph_destroy(model->parsed);
@@ -108,6 +111,47 @@ struct tess_filter_source tess_model_file_filters(struct tess_model_file *model)
     assert(model->compiled || model->weights);
     if (!model->compiled)
         return (struct tess_filter_source){read_darknet, model};
-    model->blocks = (struct tess_packed_compiled){model->compiled, model->graph};
-    return (struct tess_filter_source){tess_packed_read_filters, &model->blocks};
+    model->compiled_blocks = (struct tess_packed_compiled){model->compiled, model->graph};
+    return (struct tess_filter_source){tess_packed_read_filters, &model->compiled_blocks};
+}
+
+/* A mapping of its own: only what reads touch of it becomes resident. */
+static enum tess_status map_scratch(struct tess_model_file *model,
+                                    struct tess_error *error)
+{
+    int64_t bytes = tess_max_i64(tess_packed_scratch_bytes(model->graph), 1);
+    void *scratch = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (scratch == MAP_FAILED)
+        return tess_error_nomem(error);
+    madvise(scratch, (size_t)bytes, MADV_NOHUGEPAGE);
+    model->scratch = scratch;
+    model->scratch_bytes = bytes;
+    return TESS_OK;
+}
+
+enum tess_status tess_model_file_blocks(struct tess_model_file *model,
+                                        struct tess_packed_source *blocks_out,
+                                        struct tess_error *error)
+{
+    assert(model->compiled || model->weights);
+    if (model->compiled) {
+        model->compiled_blocks =
+            (struct tess_packed_compiled){model->compiled, model->graph};
+        *blocks_out = tess_packed_from_compiled(&model->compiled_blocks);
+        return TESS_OK;
+    }
+    enum tess_status status = model->scratch ? TESS_OK : map_scratch(model, error);
+    if (status != TESS_OK)
+        return status;
+    model->darknet_blocks = (struct tess_packed_darknet){
+        model->weights, model->graph, model->scratch, model->scratch_bytes};
+    *blocks_out = tess_packed_from_darknet(&model->darknet_blocks);
+    return TESS_OK;
+}
+
+void tess_model_file_drop_scratch(struct tess_model_file *model)
+{
+    if (model->scratch)
+        madvise(model->scratch, (size_t)model->scratch_bytes, MADV_DONTNEED);
 }

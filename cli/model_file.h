@@ -9,6 +9,7 @@
 #include "cli/args.h"
 #include "executor/kernel.h"
 #include "model/compiled.h"
+#include "model/packed_source.h"
 #include "model/weights.h"
 
 struct tess_model_file {
@@ -17,7 +18,10 @@ struct tess_model_file {
     struct tess_compiled *compiled;   /* NULL for a cfg */
     struct tess_weights *weights;     /* of a cfg, once they are opened */
     struct tess_graph *parsed, *part; /* what `network` and `graph` may point to */
-    struct tess_packed_compiled blocks;
+    struct tess_packed_compiled compiled_blocks; /* what sources of weights refer to */
+    struct tess_packed_darknet darknet_blocks;
+    float *scratch; /* for packing one block of `weights`; NULL until it is needed */
+    int64_t scratch_bytes;
 };
 
 /* Reads the network of args->model and cuts it to the layers asked for. `warnings_out` (may
@@ -41,7 +45,16 @@ enum tess_status tess_model_file_open_weights(struct tess_model_file *model,
 /* Memory that reading the weights holds, whenever that is. */
 int64_t tess_model_file_source_bytes(const struct tess_model_file *model);
 
-/* The weights for kernels of model->graph, once they are opened. Borrows the model. */
+/* The weights for kernels of model->graph, once they are opened: filter by filter, and in
+ * packed blocks. Both borrow the model. Packing takes scratch memory, mapped by the first
+ * call: TESS_E_NOMEM. */
 struct tess_filter_source tess_model_file_filters(struct tess_model_file *model);
+enum tess_status tess_model_file_blocks(struct tess_model_file *model,
+                                        struct tess_packed_source *blocks_out,
+                                        struct tess_error *error);
+
+/* Gives back what the scratch memory holds, so that later reads take only what they need.
+ * Not during a read. */
+void tess_model_file_drop_scratch(struct tess_model_file *model);
 
 #endif

@@ -148,6 +148,15 @@ static void put_memory(struct tess_json *json, const struct tess_run_report *rep
     tess_json_end(json);
 }
 
+/* Layers whose weights are streamed. */
+static int count_streamed(const struct tess_graph *graph, const struct tess_plan *plan)
+{
+    int n = 0;
+    for (int op = 0; op < graph->n_ops; op++)
+        n += plan->streamed[op];
+    return n;
+}
+
 void tess_report_json(const struct tess_run_report *report, struct tess_text *text_out)
 {
     struct tess_json json;
@@ -165,6 +174,7 @@ void tess_report_json(const struct tess_run_report *report, struct tess_text *te
     put_string(&json, "hash", hash);
     put_string(&json, "model", report->plan->model);
     put_int(&json, "n_groups", report->plan->n_groups);
+    put_int(&json, "n_streamed", count_streamed(report->graph, report->plan));
     put_int(&json, "threads", report->plan->n_threads);
     put_string(&json, "kernels", report->kernels);
     tess_json_end(&json);
@@ -197,7 +207,7 @@ void tess_report_table(const struct tess_run_report *report, struct tess_text *t
 {
     const struct tess_memory *memory = &report->plan->memory;
     struct tess_time_summary times = tess_time_summarize(report->run_us, report->n_runs);
-    char a[24], b[24], c[24], d[24];
+    char a[24], b[24], c[24], d[24], e[24];
     table_results(report, text_out);
     tess_text_printf(text_out, "\ntime    %.1f ms", times.median_us / 1e3);
     if (report->n_runs > 1)
@@ -214,10 +224,12 @@ void tess_report_table(const struct tess_run_report *report, struct tess_text *t
         tess_text_printf(text_out, ", budget %s",
                          tess_format_bytes(report->plan->budget_bytes, d, sizeof d));
     tess_text_printf(
-        text_out, "\n        weights %s, activations %s, workspace %s, process %s\n",
+        text_out,
+        "\n        weights %s, window %s, activations %s, workspace %s, process %s\n",
         tess_format_bytes(memory->weights, a, sizeof a),
+        tess_format_bytes(memory->window, e, sizeof e),
         tess_format_bytes(memory->arena, b, sizeof b),
-        tess_format_bytes(memory->workspace + memory->window, c, sizeof c),
+        tess_format_bytes(memory->workspace, c, sizeof c),
         tess_format_bytes(memory->base + memory->threads + memory->input, d, sizeof d));
 }
 

@@ -150,6 +150,10 @@ static enum tess_status load(struct run *run, struct tess_error *error)
         .progress = show_loading,
         .progress_context = run,
     };
+    enum tess_status status =
+        tess_model_file_blocks(&run->session.model, &options.blocks, error);
+    if (status != TESS_OK)
+        return status;
     size_t n_runs = (size_t)run->args->n_repeats, n_groups = (size_t)run->plan->n_groups;
     run->run_us = calloc(n_runs, sizeof *run->run_us);
     run->group_us = calloc(n_groups, sizeof *run->group_us);
@@ -157,9 +161,9 @@ static enum tess_status load(struct run *run, struct tess_error *error)
     if (!run->run_us || !run->group_us || !run->all_group_us)
         return tess_error_nomem(error);
     tess_progress_init(&run->progress, "loading", !run->args->is_quiet);
-    enum tess_status status =
-        tess_executor_create(run->layout, &options, &run->executor, error);
+    status = tess_executor_create(run->layout, &options, &run->executor, error);
     tess_progress_finish(&run->progress);
+    tess_model_file_drop_scratch(&run->session.model);
     return status;
 }
 

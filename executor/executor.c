@@ -9,13 +9,16 @@
 
 #include "base/arith.h"
 #include "base/clock.h"
+#include "executor/weight_store.h"
+#include "model/packed.h"
 #include "plan/walk.h"
 
 struct tess_executor {
     const struct tess_layout *layout;
     const struct tess_kernel_family *family;
-    struct tess_kernel **kernels; /* [n_ops], NULL for views and copies */
-    pthreadpool_t pool;           /* NULL: the caller's thread only */
+    struct tess_kernel **kernels;      /* [n_ops], NULL for views and copies */
+    struct tess_weight_store *weights; /* NULL: in the kernels */
+    pthreadpool_t pool;                /* NULL: the caller's thread only */
     char *arena;
     size_t arena_bytes;
     int64_t heap_bytes;
@@ -52,6 +55,7 @@ static struct tess_kernel_options kernel_options(const struct tess_executor *exe
         .pads_cols = how->pads_cols,
         .max_out_rows = how->largest.n_rows,
         .max_out_cols = how->largest.n_cols,
+        .without_weights = executor->weights && tess_op_has_weights(op),
         .scratch = (float *)(void *)executor->arena,
         .scratch_bytes = (int64_t)executor->arena_bytes,
     };
@@ -66,35 +70,80 @@ static struct tess_kernel_options kernel_options(const struct tess_executor *exe
     return options;
 }
 
+/* The kernel of `op`, and its weights. */
+static enum tess_status make_kernel(struct tess_executor *executor, int op,
+                                    const struct tess_filter_source *filters,
+                                    struct tess_error *error)
+{
+    const struct tess_graph *graph = executor->layout->graph;
+    if (!has_kernel(&graph->ops[op]))
+        return TESS_OK;
+    struct tess_kernel_options options = kernel_options(executor, op);
+    enum tess_status status = executor->family->create(
+        graph, op, filters, &options, executor->pool, &executor->kernels[op], error);
+    if (status == TESS_OK && executor->weights)
+        status = tess_weight_store_load(executor->weights, op, error);
+    return status;
+}
+
+static enum tess_status check_memory(const struct tess_executor *executor,
+                                     struct tess_error *error)
+{
+    struct tess_memory memory = {0};
+    tess_layout_memory(executor->layout, &memory);
+    int64_t allowed_bytes = memory.weights + memory.workspace;
+    if (executor->weights)
+        allowed_bytes += tess_layout_slots_bytes(executor->layout);
+    if (executor->heap_bytes <= allowed_bytes)
+        return TESS_OK;
+    return tess_error_set(error, TESS_E_BUDGET,
+                          "the kernels hold %lld bytes where the plan allows %lld for "
+                          "weights and workspace",
+                          (long long)executor->heap_bytes, (long long)allowed_bytes);
+}
+
 static enum tess_status make_kernels(struct tess_executor *executor,
                                      const struct tess_executor_options *options,
                                      struct tess_error *error)
 {
-    const struct tess_graph *graph = executor->layout->graph;
+    int n_ops = executor->layout->graph->n_ops;
     int64_t heap_before = executor->family->heap_bytes();
-    for (int op = 0; op < graph->n_ops; op++) {
-        if (has_kernel(&graph->ops[op])) {
-            struct tess_kernel_options kernel = kernel_options(executor, op);
-            enum tess_status status =
-                executor->family->create(graph, op, &options->filters, &kernel,
-                                         executor->pool, &executor->kernels[op], error);
-            if (status != TESS_OK)
-                return status;
-        }
+    for (int op = 0; op < n_ops; op++) {
+        enum tess_status status = make_kernel(executor, op, &options->filters, error);
+        if (status != TESS_OK)
+            return status;
         if (options->progress)
-            options->progress(options->progress_context, op + 1, graph->n_ops);
+            options->progress(options->progress_context, op + 1, n_ops);
     }
     executor->heap_bytes = executor->family->heap_bytes() - heap_before;
-    struct tess_memory memory = {0};
-    tess_layout_memory(executor->layout, &memory);
-    if (executor->heap_bytes > memory.weights + memory.workspace)
-        return tess_error_set(
-            error, TESS_E_BUDGET,
-            "the kernels hold %lld bytes where the plan allows %lld for weights "
-            "and workspace",
-            (long long)executor->heap_bytes,
-            (long long)(memory.weights + memory.workspace));
-    return TESS_OK;
+    if (executor->weights)
+        executor->heap_bytes += tess_weight_store_bytes(executor->weights);
+    return check_memory(executor, error);
+}
+
+static bool is_streaming(const struct tess_plan *plan)
+{
+    for (int op = 0; op < plan->n_ops; op++)
+        if (plan->streamed[op])
+            return true;
+    return false;
+}
+
+static enum tess_status make_store(struct tess_executor *executor,
+                                   const struct tess_executor_options *options,
+                                   struct tess_error *error)
+{
+    const struct tess_plan *plan = executor->layout->plan;
+    assert(options->family->uses_packed == (plan->facts.has_packed_weights != 0));
+    if (options->family->uses_packed)
+        return tess_weight_store_create(executor->layout, &options->blocks,
+                                        &executor->weights, error);
+    if (!is_streaming(plan))
+        return TESS_OK;
+    tess_error_set(error, TESS_E_CONFIG, "kernels of family %s cannot stream weights",
+                   options->family->name);
+    tess_error_hint(error, "use --kernels nat, or remove the line \"streamed\"");
+    return TESS_E_CONFIG;
 }
 
 static enum tess_status map_arena(struct tess_executor *executor,
@@ -139,6 +188,8 @@ enum tess_status tess_executor_create(const struct tess_layout *layout,
     }
     status = map_arena(executor, error);
     if (status == TESS_OK)
+        status = make_store(executor, options, error);
+    if (status == TESS_OK)
         status = make_kernels(executor, options, error);
     if (status == TESS_OK) /* what unpacking left in the arena is of no use */
         madvise(executor->arena, executor->arena_bytes, MADV_DONTNEED);
@@ -156,6 +207,8 @@ void tess_executor_drop_kernels(struct tess_executor *executor)
         executor->family->destroy(executor->kernels[op]);
         executor->kernels[op] = NULL;
     }
+    tess_weight_store_destroy(executor->weights);
+    executor->weights = NULL;
 }
 
 void tess_executor_destroy(struct tess_executor *executor)
@@ -261,6 +314,39 @@ static enum tess_status read_input(struct run *run, const struct tess_plane *row
     return status;
 }
 
+static enum tess_status run_slices(struct tess_executor *executor, int op,
+                                   struct tess_kernel_call *call,
+                                   struct tess_error *error)
+{
+    int n_blocks = tess_packed_n_blocks(executor->layout->graph, op);
+    enum tess_status status = TESS_OK;
+    for (int done = 0; done < n_blocks && status == TESS_OK; done += call->n_blocks) {
+        struct tess_weight_slice slice;
+        status = tess_weight_store_take(executor->weights, op, &slice, error);
+        if (status != TESS_OK)
+            return status;
+        assert(slice.first_block == done);
+        call->packed = slice.packed;
+        call->first_block = slice.first_block;
+        call->n_blocks = slice.n_blocks;
+        status =
+            executor->family->run(executor->kernels[op], call, executor->pool, error);
+        tess_weight_store_give_back(executor->weights);
+    }
+    return status;
+}
+
+static enum tess_status run_kernel(struct tess_executor *executor, int op,
+                                   struct tess_kernel_call *call,
+                                   struct tess_error *error)
+{
+    if (executor->layout->plan->streamed[op])
+        return run_slices(executor, op, call, error);
+    if (executor->weights)
+        call->packed = tess_weight_store_resident(executor->weights, op);
+    return executor->family->run(executor->kernels[op], call, executor->pool, error);
+}
+
 static enum tess_status do_step(void *context, const struct tess_step *step,
                                 struct tess_error *error)
 {
@@ -275,9 +361,7 @@ static enum tess_status do_step(void *context, const struct tess_step *step,
     case TESS_STEP_FILL: fill(&call.out); return TESS_OK;
     case TESS_STEP_COPY: copy(&call.in[0], &call.out); return TESS_OK;
     case TESS_STEP_MOVE: move(&call.in[0], &call.out); return TESS_OK;
-    case TESS_STEP_RUN:
-        return executor->family->run(executor->kernels[step->op], &call, executor->pool,
-                                     error);
+    case TESS_STEP_RUN: return run_kernel(executor, step->op, &call, error);
     case TESS_STEP_DONE:
         if (run->observer)
             return run->observer->done(run->observer->context, step->op, &call.out,
@@ -297,7 +381,11 @@ enum tess_status tess_executor_run(struct tess_executor *executor,
                       .observer = observer,
                       .group_us = group_us_out,
                       .group = -1};
+    if (executor->weights)
+        tess_weight_store_begin_run(executor->weights);
     enum tess_status status = tess_walk(executor->layout, do_step, &run, error);
+    if (executor->weights)
+        tess_weight_store_end_run(executor->weights);
     enter_group(&run, executor->layout->plan->n_groups); /* closes the last one */
     return status;
 }

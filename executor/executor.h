@@ -1,8 +1,11 @@
 /* Runs a plan on one device.
  *
  * Sets up once (arena, kernels, threads), then runs as often as wanted without allocating. It
- * does what the walk says and decides nothing: cuts, orders and places are the plan's, files and
- * images are the caller's.
+ * does what the walk says and decides nothing: cuts, orders, places and what of the weights is
+ * held are the plan's, files and images are the caller's.
+ *
+ * Kernels of families that use packed weights have none of their own: the executor holds or
+ * streams the weights (executor/weight_store.h).
  */
 #ifndef TESS_EXECUTOR_EXECUTOR_H
 #define TESS_EXECUTOR_EXECUTOR_H
@@ -11,6 +14,7 @@
 
 #include "base/error.h"
 #include "executor/kernel.h"
+#include "model/packed_source.h"
 #include "plan/layout.h"
 
 struct tess_executor;
@@ -33,16 +37,22 @@ struct tess_row_source {
 
 struct tess_executor_options {
     const struct tess_kernel_family *family; /* started by the caller */
-    struct tess_filter_source filters;       /* used only during create */
-    int n_threads;                           /* at least 1 */
-    /* Told after each op whose kernel is made; may be NULL. */
+    /* The weights. Families that use packed ones read `blocks`, during create and, on another
+     * thread, during runs of a plan that streams; others read `filters`, during create only. The
+     * one that is not read may be empty. */
+    struct tess_filter_source filters;
+    struct tess_packed_source blocks;
+    int n_threads; /* at least 1 */
+    /* Told after each op whose kernel is made and whose weights are loaded; may be NULL. */
     void (*progress)(void *context, int n_done, int n_total);
     void *progress_context;
 };
 
-/* Maps the arena, starts the threads and makes every kernel. `layout` (with its plan and graph)
- * must outlive the executor. On success *executor_out is new. TESS_E_NOMEM, TESS_E_BUDGET if the
- * kernels hold more than the plan's facts say, and what the family and the filters report. */
+/* Maps the arena, starts the threads, makes every kernel and loads what is not streamed. `layout`
+ * (with its plan and graph, whose facts are the family's) must outlive the executor. On success
+ * *executor_out is new. TESS_E_NOMEM, TESS_E_CONFIG if the plan streams weights that the family
+ * cannot, TESS_E_BUDGET if kernels and weights hold more than the plan says, and what the family
+ * and the source of weights report. */
 enum tess_status tess_executor_create(const struct tess_layout *layout,
                                       const struct tess_executor_options *options,
                                       struct tess_executor **executor_out,
@@ -50,19 +60,22 @@ enum tess_status tess_executor_create(const struct tess_layout *layout,
 void tess_executor_destroy(struct tess_executor *executor); /* accepts NULL */
 
 /* Computes the network once. `observer` may be NULL. `group_us_out` (may be NULL): [n_groups]
- * microseconds each group took, reading the input not counted. Allocates nothing. */
+ * microseconds each group took, reading the input not counted. Allocates nothing. A failed run,
+ * with what input, observer, kernels or the source of weights report, leaves the executor as it
+ * was: another may follow. */
 enum tess_status tess_executor_run(struct tess_executor *executor,
                                    const struct tess_row_source *input,
                                    const struct tess_observer *observer,
                                    double *group_us_out, struct tess_error *error);
 
-/* Gives the kernels and their weights back. Outputs can still be read; nothing can be run again. */
+/* Gives the kernels and all weights back. Outputs can still be read; nothing can be run again. */
 void tess_executor_drop_kernels(struct tess_executor *executor);
 
 /* A network output [H,W,C] after a run; valid until the next. */
 struct tess_plane tess_executor_output(struct tess_executor *executor, int tensor);
 
-/* What the kernels of this executor hold: packed weights, tables, bookkeeping. */
+/* What the kernels of this executor hold, and the weights beside them: packed weights, slots of
+ * streamed ones, tables, bookkeeping. */
 int64_t tess_executor_heap_bytes(const struct tess_executor *executor);
 
 #endif

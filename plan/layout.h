@@ -96,14 +96,21 @@ enum tess_status tess_layout_create_group(const struct tess_graph *graph,
 void tess_layout_destroy(struct tess_layout *layout); /* accepts NULL */
 
 /* Fills the terms of `memory_out` that follow from the layout: base, threads, weights,
- * workspace, arena, window and peak; input is left as it is. The arena also serves as scratch
- * while weights are unpacked and is at least as large as that needs. */
+ * workspace, arena, window and peak; input is left as it is. Scratch for unpacking weights and
+ * the arena are never needed at one time: the larger of them counts. */
 void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *memory_out);
 
-/* What the kernel of op `op` holds besides weights. */
+/* What the kernel of op `op` holds besides weights; all that it holds, where weights are read
+ * in packed blocks, which lie outside of it. */
 int64_t tess_layout_workspace_bytes(const struct tess_layout *layout, int op);
 
-/* Arena bytes including the scratch for unpacking weights. */
+/* The slots for slices of streamed weights, all of them; 0 if nothing is streamed. */
+int64_t tess_layout_slots_bytes(const struct tess_layout *layout);
+
+/* Memory for unpacking weights while the kernels are made, given back before the first run. */
+int64_t tess_layout_scratch_bytes(const struct tess_layout *layout);
+
+/* Arena bytes, or the scratch for unpacking weights if that is more. */
 int64_t tess_layout_arena_bytes(const struct tess_layout *layout);
 
 /* Map rows that a storage holds while tile row `tile` runs; columns alike. */

@@ -3,13 +3,30 @@
 #include "base/arith.h"
 #include "plan/slices.h"
 
+/* Are the op's weights read in packed blocks, which lie outside its kernel? */
+static bool is_packed(const struct tess_layout *layout, int op)
+{
+    return layout->plan->facts.has_packed_weights != 0 &&
+           tess_op_has_weights(&layout->graph->ops[op]);
+}
+
+int64_t tess_layout_scratch_bytes(const struct tess_layout *layout)
+{
+    const struct tess_plan *plan = layout->plan;
+    int64_t bytes = 0;
+    for (int op = 0; op < plan->n_ops; op++) {
+        /* Packed blocks are made in place; slices of streamed ones count as window. */
+        bool is_unpacked = plan->facts.has_unpacked_source && !plan->streamed[op];
+        if (is_unpacked || !is_packed(layout, op))
+            bytes = tess_max_i64(
+                bytes, tess_facts_scratch_bytes(&plan->facts, layout->graph, op));
+    }
+    return bytes;
+}
+
 int64_t tess_layout_arena_bytes(const struct tess_layout *layout)
 {
-    int64_t bytes = layout->arena_bytes;
-    for (int op = 0; op < layout->plan->n_ops; op++)
-        bytes = tess_max_i64(
-            bytes, tess_facts_scratch_bytes(&layout->plan->facts, layout->graph, op));
-    return bytes;
+    return tess_max_i64(layout->arena_bytes, tess_layout_scratch_bytes(layout));
 }
 
 /* Heap of the layout's own tables, which grow with the number of bands. */
@@ -28,8 +45,16 @@ static int64_t table_bytes(const struct tess_layout *layout)
 
 int64_t tess_layout_workspace_bytes(const struct tess_layout *layout, int op)
 {
+    if (is_packed(layout, op))
+        return tess_facts_bare_bytes(&layout->plan->facts);
     return tess_facts_workspace_bytes(&layout->plan->facts, layout->graph, op,
                                       layout->ops[op].largest);
+}
+
+int64_t tess_layout_slots_bytes(const struct tess_layout *layout)
+{
+    int64_t slot_bytes = tess_slices_slot_bytes(layout->plan, layout->graph);
+    return TESS_SLICES_N_SLOTS * tess_round_up(slot_bytes, TESS_FACTS_PAGE_BYTES);
 }
 
 /* What reading weights holds during a run. */
@@ -37,11 +62,10 @@ static int64_t window_bytes(const struct tess_layout *layout)
 {
     const struct tess_plan *plan = layout->plan;
     int64_t bytes = plan->facts.source_bytes;
-    int64_t slot_bytes = tess_slices_slot_bytes(plan, layout->graph);
-    if (slot_bytes == 0)
+    int64_t slots_bytes = tess_layout_slots_bytes(layout);
+    if (slots_bytes == 0)
         return bytes;
-    bytes += TESS_SLICES_READER_BYTES +
-             TESS_SLICES_N_SLOTS * tess_round_up(slot_bytes, TESS_FACTS_PAGE_BYTES);
+    bytes += TESS_SLICES_READER_BYTES + slots_bytes;
     if (plan->facts.has_unpacked_source)
         bytes += tess_round_up(tess_slices_most_block_bytes(plan, layout->graph),
                                TESS_FACTS_PAGE_BYTES);
@@ -61,6 +85,8 @@ void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *me
         memory_out->workspace += tess_layout_workspace_bytes(layout, op);
         has_weights |= tess_op_has_weights(&layout->graph->ops[op]);
     }
+    if (facts->has_packed_weights) /* they lie in one piece */
+        memory_out->weights = tess_round_up(memory_out->weights, TESS_FACTS_PAGE_BYTES);
     memory_out->arena = tess_layout_arena_bytes(layout);
     memory_out->window = has_weights ? window_bytes(layout) : 0;
     memory_out->peak = tess_memory_sum(memory_out);

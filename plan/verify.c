@@ -244,10 +244,8 @@ static enum tess_status check_budget(struct tess_checker *checker)
     char peak[24], budget[24];
     memory->input = plan->memory.input;
     tess_layout_memory(checker->layout, memory);
-    memory->arena = checker->verdict.arena_bytes;
-    for (int op = 0; op < checker->graph->n_ops; op++)
-        memory->arena = tess_max_i64(
-            memory->arena, tess_facts_scratch_bytes(&plan->facts, checker->graph, op));
+    memory->arena = tess_max_i64(checker->verdict.arena_bytes,
+                                 tess_layout_scratch_bytes(checker->layout));
     memory->peak = tess_memory_sum(memory);
     if (plan->budget_bytes <= 0 || memory->peak <= plan->budget_bytes)
         return TESS_OK;

@@ -17,6 +17,7 @@
 
 #include "base/arith.h"
 #include "model/graph_build.h"
+#include "plan/slices.h"
 
 enum { MAX_INPUTS = 4 };
 
@@ -418,6 +419,22 @@ static void pick_tiling(const struct tess_random_plan *options,
             tess_rng_int(rng, 1, tess_min_int(last->w, options->max_tiles));
 }
 
+/* Slices of one block of the largest op, or of a few. */
+static void pick_streamed(const struct tess_random_plan *options,
+                          const struct tess_graph *graph, struct tess_rng *rng,
+                          struct tess_plan *plan)
+{
+    if (options->streamed_percent == 0)
+        return;
+    for (int op = 0; op < graph->n_ops; op++)
+        plan->streamed[op] = tess_op_has_weights(&graph->ops[op]) &&
+                             chance(rng, options->streamed_percent);
+    int64_t most_bytes = tess_slices_most_block_bytes(plan, graph);
+    if (most_bytes > 0 && chance(rng, 75))
+        plan->slice_bytes =
+            most_bytes * tess_rng_int(rng, 1, 4) + tess_rng_int(rng, 0, 200);
+}
+
 struct tess_plan *tess_random_plan_create(const struct tess_random_plan *options,
                                           const struct tess_graph *graph,
                                           const struct tess_kernel_facts *facts,
@@ -448,6 +465,7 @@ struct tess_plan *tess_random_plan_create(const struct tess_random_plan *options
     plan->n_groups = n_groups;
     for (int op = 0; op < graph->n_ops; op++)
         plan->copies[op] = graph->ops[op].kind == TESS_OP_CONCAT && chance(rng, 30);
+    pick_streamed(options, graph, rng, plan);
     struct tess_error error;
     tess_error_init(&error);
     if (tess_plan_check(plan, graph, &error) != TESS_OK) {
@@ -543,6 +561,8 @@ void tess_random_net_print(const struct tess_graph *graph, const struct tess_pla
             print_op(graph, plan->order[at]);
             if (plan->copies[plan->order[at]])
                 fprintf(stderr, "    copies\n");
+            if (plan->streamed[plan->order[at]])
+                fprintf(stderr, "    streamed\n");
         }
     }
 }

@@ -41,13 +41,14 @@ struct tess_random_plan {
     int cut_percent;       /* how often a group ends after an op */
     bool has_columns;      /* else bands only */
     bool is_natural_order; /* else any topological order */
+    int streamed_percent; /* how often an op with weights is streamed, in slices of any size */
 };
 
-/* Grids up to 5x5, groups of about four ops, any order. */
+/* Grids up to 5x5, groups of about four ops, any order, nothing streamed. */
 void tess_random_plan_init(struct tess_random_plan *options);
 
-/* New plan that passes tess_plan_check, with the given facts, random groups, tilings and
- * `copies`. */
+/* New plan that passes tess_plan_check, with the given facts, random groups, tilings,
+ * `copies` and `streamed`. */
 struct tess_plan *tess_random_plan_create(const struct tess_random_plan *options,
                                           const struct tess_graph *graph,
                                           const struct tess_kernel_facts *facts,
