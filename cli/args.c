@@ -59,7 +59,7 @@ static const struct option OPTIONS[] = {
      "only these layers, numbered as darknet does, negative from the end"},
     {"--kernels", KIND_TEXT, "NAME", "auto", 0, 0,
      IN(RUN) | IN(PLAN) | IN(VERIFY) | IN(BENCH) | IN(DOCTOR), AT(kernels),
-     "kernel family: auto, xnn (XNNPACK), nat (own), ref (plain loops)"},
+     "kernel family: auto, nat (own), xnn (XNNPACK), ref (plain loops)"},
     {"--threads", KIND_INT, "N", "0", 0, 256,
      IN(RUN) | IN(PLAN) | IN(VERIFY) | IN(BENCH) | IN(DOCTOR), AT(n_threads),
      "worker threads, 0 for one per processor this process may use"},

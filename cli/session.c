@@ -72,7 +72,7 @@ enum tess_status tess_session_start(struct tess_session *session,
     const struct tess_kernel_family *family = tess_kernel_family_find(name);
     if (!family) {
         tess_error_set(error, TESS_E_USAGE, "unknown kernels \"%s\"", name);
-        tess_error_hint(error, "use auto, xnn or ref");
+        tess_error_hint(error, "use auto, nat, xnn or ref");
         return TESS_E_USAGE;
     }
     enum tess_status status = family->start(0, error);

@@ -10,7 +10,7 @@ check "quiet is quiet" [ ! -s out ]
 check "quiet on standard error" [ ! -s said ]
 for key in median min max predicted budget_bytes predicted_peak_bytes verified_peak_bytes \
     measured_peak_bytes base_bytes threads_bytes weights_bytes workspace_bytes arena_bytes \
-    window_bytes input_bytes n_groups threads; do
+    window_bytes input_bytes n_groups n_streamed threads; do
     check "has $key: $(number report.json $key)" [ -n "$(number report.json $key)" ]
 done
 for key in detections groups name hash model kernels; do
@@ -44,7 +44,8 @@ expect_small 0 "memory  predicted .* verified .* measured .* budget 6.0 MiB" --m
 expect_small 0 "median of 3" --repeat 3
 expect 0 "small: 9 layers" info small.cfg
 expect 0 "2 *convolutional *32x48x32" info small.cfg --layers 2..4
-expect 0 "kernels .*xnn" doctor
+expect 0 "kernels .*nat: our own" doctor
+expect 0 "kernels .*xnn: " doctor --kernels xnn
 
 echo "# the same question, the same answer"
 expect 0 "" plan small.cfg --memory 8M -o one.yaml --threads 1 --quiet
