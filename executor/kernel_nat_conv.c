@@ -11,7 +11,7 @@
  *       for each pass                          its weights stay in the cache
  *         for each tile of pixels in the range
  *           inner kernel: out = activation(pass of (bias or out))
- * Between passes a sum waits in its place of the output, which holds it exactly. The input
+ * While a pass is computed, its tiles fetch the weights of the next one. Between passes a sum waits in its place of the output, which holds it exactly. The input
  * under a tap is a run of neighbouring floats; where pixels are dense and the window lies
  * on the map, the runs of a row of taps become one. Taps in the padding read zeros.
  *
@@ -41,17 +41,16 @@
 enum {
     LANES = TESS_PACKED_BLOCK,
     MAX_RUNS = 16, /* of a pass; bounds the stack */
-    /* TUNING: channels of a pass at most. With 512 the weights of 48 filters are 96 KiB;
-     * with all 1024 of YOLOv2's widest layers the inner kernels were 5 to 10 % slower
-     * (AVX-512, L2 of 2 MiB, 2026-11). */
+    /* TUNING: channels of a pass at most. With 512 the weights of 64 filters are 128 KiB;
+     * 256 and 1024 were 2 % slower in YOLOv2's widest layers (AVX-512, L2 of 2 MiB,
+     * 2026-11). */
     RUN_ELEMS = 512
 };
 
 /* TUNING: input that an item reads, so that it stays in the second cache for the next
- * unit; more, where the weights of a unit are more, because each item reads those, too.
- * With 2 MiB for all layers, those with few filters were 5 to 10 % slower, with 512 KiB
- * those with many (2026-11). */
-static const int64_t item_input_bytes = 512 * 1024;
+ * pass and unit. With 1.5 MiB for all layers, the widest were 4 % slower, with 0.7 MiB
+ * 2 % (L2 of 2 MiB, 2026-11). */
+static const int64_t item_input_bytes = 1024 * 1024;
 
 /* What padding reads. A run never is longer. */
 static const float zeros[RUN_ELEMS];
@@ -88,6 +87,7 @@ struct run {
 struct pass {
     int tap, channel;   /* where it begins */
     int64_t first_elem; /* the same in weights per filter */
+    int64_t n_elems;
     bool is_first, is_last;
     int n_runs, n_merged;
     struct run runs[MAX_RUNS];   /* one per tap */
@@ -101,6 +101,18 @@ struct unit {
                                  is one block */
     size_t in_channel;
     ptrdiff_t out_channel; /* of lane 0 */
+};
+
+/* Weights that the tiles of a pass fetch for what comes next. A line is what one input
+ * float needs of one block. */
+struct ahead {
+    const float *weights; /* of the first block */
+    size_t block_elems;
+    int64_t block_lines; /* wanted of each block */
+    int64_t n_lines;     /* of all blocks */
+    int64_t tile_lines;  /* each tile's share */
+    int64_t n_done;
+    const float *begin, *end; /* the share of the tile at hand */
 };
 
 /* Output pixels of a tile and where their windows begin. */
@@ -132,6 +144,7 @@ static void add_run(const struct job *job, struct pass *pass, int tap, int chann
     run.offset = (ptrdiff_t)((size_t)run.y * in->row_stride +
                              (size_t)run.x * in->pixel_stride + (size_t)channel);
     pass->runs[pass->n_runs++] = run;
+    pass->n_elems += elems;
     struct run *last = pass->n_merged ? &pass->merged[pass->n_merged - 1] : NULL;
     if (last && !conv->is_depthwise && last->offset + last->elems == run.offset)
         last->elems += elems;
@@ -145,6 +158,7 @@ static void make_pass(const struct job *job, struct pass *pass)
 {
     const struct nat_conv *conv = job->conv;
     pass->n_runs = pass->n_merged = 0;
+    pass->n_elems = 0;
     pass->is_first = pass->tap == 0 && pass->channel == 0;
     pass->first_elem = (int64_t)pass->tap * conv->group_channels + pass->channel;
     if (conv->group_channels > RUN_ELEMS) {
@@ -284,9 +298,14 @@ static bool is_part(const struct unit *unit)
     return unit->lane_end - unit->lane_begin < LANES;
 }
 
+static const float *block_at(const struct job *job, int block)
+{
+    return job->packed + (size_t)(block - job->first_block) * job->conv->block_elems;
+}
+
 static void run_tile(const struct job *job, const struct pass *pass,
                      const struct unit *unit, const struct tess_nat_kernel *kernel,
-                     const struct tile *tile)
+                     const struct tile *tile, const struct ahead *ahead)
 {
     const struct nat_conv *conv = job->conv;
     enum tess_activation activation = conv->kernel.op->activation;
@@ -296,8 +315,7 @@ static void run_tile(const struct job *job, const struct pass *pass,
     const struct run *runs = find_pixels(job, pass, unit, tile, &n_runs, pixels);
     for (int r = 0; r < n_runs; r++)
         elems[r] = runs[r].elems;
-    const float *block =
-        job->packed + (size_t)(unit->begin - job->first_block) * conv->block_elems;
+    const float *block = block_at(job, unit->begin);
     struct tess_nat_tile inner = {
         .n_runs = n_runs,
         .pixels = pixels,
@@ -306,6 +324,8 @@ static void run_tile(const struct job *job, const struct pass *pass,
         .bias = pass->is_first ? block : NULL,
         .block_elems = conv->block_elems,
         .out = tile->out,
+        .ahead = ahead->begin,
+        .ahead_end = ahead->end,
         .activation =
             pass->is_last && is_fused(activation) ? activation : TESS_ACT_LINEAR,
     };
@@ -358,6 +378,39 @@ static struct unit make_unit(const struct nat_conv *conv, int begin, int end)
     return unit;
 }
 
+/* What comes after a pass: the next one of the unit, or the next unit's first. */
+static struct ahead look_ahead(const struct job *job, const struct pass *pass,
+                               const struct unit *unit, int64_t n_tiles)
+{
+    int n_blocks = unit->end - unit->begin;
+    struct ahead ahead = {.block_elems = job->conv->block_elems,
+                          .block_lines = pass->n_elems};
+    if (pass->is_last) {
+        n_blocks = tess_min_int(n_blocks, job->end_block - unit->end);
+        ahead.weights = block_at(job, unit->end);
+    } else {
+        ahead.weights =
+            block_at(job, unit->begin) + (1 + pass->first_elem + pass->n_elems) * LANES;
+    }
+    ahead.n_lines = ahead.block_lines * n_blocks;
+    ahead.tile_lines = tess_div_up(ahead.n_lines, n_tiles);
+    return ahead;
+}
+
+/* The share of the next tile: what is left, at most, of one block. */
+static void take_share(struct ahead *ahead)
+{
+    ahead->begin = ahead->end = NULL;
+    if (ahead->n_done == ahead->n_lines)
+        return;
+    int64_t block = ahead->n_done / ahead->block_lines;
+    int64_t line = ahead->n_done % ahead->block_lines;
+    int64_t n = tess_min_i64(ahead->tile_lines, ahead->block_lines - line);
+    ahead->begin = ahead->weights + (size_t)block * ahead->block_elems + line * LANES;
+    ahead->end = ahead->begin + n * LANES;
+    ahead->n_done += n;
+}
+
 static void compute_unit(const struct job *job, const struct unit *unit, int64_t begin,
                          int64_t end)
 {
@@ -369,10 +422,13 @@ static void compute_unit(const struct job *job, const struct unit *unit, int64_t
     struct tile tile;
     while (!pass.is_last) {
         make_pass(job, &pass);
+        struct ahead ahead = look_ahead(
+            job, &pass, unit, tess_div_up(end - begin, sizes->kernels[0].n_pixels));
         for (int64_t pixel = begin; pixel < end; pixel += tile.n_real) {
             const struct tess_nat_kernel *kernel = choose_kernel(sizes, end - pixel);
             place_tile(job, unit, pixel, end, kernel->n_pixels, &tile);
-            run_tile(job, &pass, unit, kernel, &tile);
+            take_share(&ahead);
+            run_tile(job, &pass, unit, kernel, &tile, &ahead);
         }
     }
 }
@@ -406,9 +462,7 @@ static int64_t choose_item_pixels(const struct job *job, struct pthreadpool *poo
     int64_t tile_pixels = conv->is_depthwise
                               ? conv->isa->depthwise.kernels[0].n_pixels
                               : conv->isa->dense[n_blocks - 1].kernels[0].n_pixels;
-    int64_t unit_bytes = (int64_t)conv->block_elems * n_blocks * (int64_t)sizeof(float);
-    int64_t n = tess_max_i64(tess_max_i64(item_input_bytes, unit_bytes) / pixel_bytes,
-                             8 * tile_pixels);
+    int64_t n = tess_max_i64(item_input_bytes / pixel_bytes, 8 * tile_pixels);
     int64_t n_threads = (int64_t)pthreadpool_get_threads_count(pool);
     if (n_threads > 1) {
         int64_t n_ranges = tess_div_up(4 * n_threads, job->n_units);

@@ -34,6 +34,7 @@ struct tess_nat_tile {
     const float *bias;  /* NULL: goes on from what `out` holds */
     size_t block_elems; /* between the weights, and the biases, of two blocks */
     float *const *out;  /* [n_pixels] */
+    const float *ahead, *ahead_end;  /* weights that may be fetched on the way */
     enum tess_activation activation; /* linear, leaky, relu, relu6 */
 };
 

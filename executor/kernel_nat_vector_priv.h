@@ -20,11 +20,6 @@ static inline nat_vector nat_splat(float x)
     return _mm512_set1_ps(x);
 }
 
-static inline nat_vector nat_madd(nat_vector sum, nat_vector a, nat_vector b)
-{
-    return _mm512_fmadd_ps(a, b, sum);
-}
-
 /* a > b ? a : b */
 static inline nat_vector nat_max(nat_vector a, nat_vector b)
 {
@@ -45,11 +40,6 @@ typedef __m256 nat_vector;
 static inline nat_vector nat_splat(float x)
 {
     return _mm256_set1_ps(x);
-}
-
-static inline nat_vector nat_madd(nat_vector sum, nat_vector a, nat_vector b)
-{
-    return _mm256_fmadd_ps(a, b, sum);
 }
 
 static inline nat_vector nat_max(nat_vector a, nat_vector b)
@@ -97,6 +87,16 @@ static inline nat_vector nat_max(nat_vector a, nat_vector b)
 static inline nat_vector nat_min(nat_vector a, nat_vector b)
 {
     return nat_choose(a < b, a, b);
+}
+#endif
+
+#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
+/* Said as an instruction, because compilers that may choose among the three fused ones
+ * change the registers of sums halfway and copy them around. */
+static inline nat_vector nat_madd(nat_vector sum, nat_vector a, nat_vector b)
+{
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
 }
 #endif
 
