@@ -47,9 +47,9 @@ enum {
     RUN_ELEMS = 512
 };
 
-/* TUNING: input that an item reads, so that it stays in the second cache for the next
- * pass and unit. With 1.5 MiB for all layers, the widest were 4 % slower, with 0.7 MiB
- * 2 % (L2 of 2 MiB, 2026-11). */
+/* TUNING: input that an item reads at most, so that it stays in the second cache for the
+ * next pass and unit. With 0.7 MiB YOLOv2's layers were 2 % slower, with 1.4 MiB equally
+ * fast (L2 of 2 MiB, 2026-11). */
 static const int64_t item_input_bytes = 1024 * 1024;
 
 /* What padding reads. A run never is longer. */
@@ -195,6 +195,16 @@ static const struct tess_nat_kernel *choose_kernel(const struct tess_nat_sizes *
     return &sizes->kernels[i];
 }
 
+static void repeat_last_pixel(struct tile *tile)
+{
+    for (int p = tile->n_real; p < tile->n; p++) {
+        tile->y[p] = tile->y[p - 1];
+        tile->x[p] = tile->x[p - 1];
+        tile->offset[p] = tile->offset[p - 1];
+        tile->out[p] = tile->out[p - 1];
+    }
+}
+
 /* Places the tile of `n` pixels from `pixel` on, counted row by row, but not beyond
  * `end`. */
 static void place_tile(const struct job *job, const struct unit *unit, int64_t pixel,
@@ -206,26 +216,43 @@ static void place_tile(const struct job *job, const struct unit *unit, int64_t p
     int reach_y = window->dilation_h * (window->kernel_h - 1);
     int reach_x = window->dilation_w * (window->kernel_w - 1);
     int row = (int)(pixel / out->n_cols), col = (int)(pixel % out->n_cols);
+    size_t step = (size_t)window->stride_w * in->pixel_stride;
     tile->n = n;
     tile->n_real = (int)tess_min_i64(n, end - pixel);
     tile->is_inside = true;
-    for (int p = 0; p < n; p++) {
-        int y = (out->row + row) * window->stride_h - window->pad_top;
-        int x = (out->col + col) * window->stride_w - window->pad_left;
-        tile->y[p] = y - in->row;
-        tile->x[p] = x - in->col;
-        tile->offset[p] = (ptrdiff_t)tile->y[p] * (ptrdiff_t)in->row_stride +
-                          (ptrdiff_t)tile->x[p] * (ptrdiff_t)in->pixel_stride;
-        tile->out[p] = out->data + (size_t)row * out->row_stride +
-                       (size_t)col * out->pixel_stride + unit->out_channel;
-        tile->is_inside = tile->is_inside && tile->y[p] >= 0 && tile->x[p] >= 0 &&
-                          tile->y[p] + reach_y < in->n_rows &&
-                          tile->x[p] + reach_x < in->n_cols;
-        if (p < tile->n_real - 1 && ++col == out->n_cols) {
-            col = 0;
-            row++;
+    for (int p = 0; p < tile->n_real;) {
+        int y = (out->row + row) * window->stride_h - window->pad_top - in->row;
+        int x = (out->col + col) * window->stride_w - window->pad_left - in->col;
+        ptrdiff_t offset = (ptrdiff_t)y * (ptrdiff_t)in->row_stride +
+                           (ptrdiff_t)x * (ptrdiff_t)in->pixel_stride;
+        float *to = out->data + (size_t)row * out->row_stride +
+                    (size_t)col * out->pixel_stride + unit->out_channel;
+        int n_here = tess_min_int(tile->n_real - p, out->n_cols - col);
+        int last_x = x + (n_here - 1) * window->stride_w;
+        tile->is_inside = tile->is_inside && y >= 0 && x >= 0 &&
+                          y + reach_y < in->n_rows && last_x + reach_x < in->n_cols;
+        for (int end_p = p + n_here; p < end_p; p++) {
+            tile->y[p] = y;
+            tile->x[p] = x;
+            tile->offset[p] = offset;
+            tile->out[p] = to;
+            x += window->stride_w;
+            offset += (ptrdiff_t)step;
+            to += out->pixel_stride;
         }
+        col = 0;
+        row++;
     }
+    repeat_last_pixel(tile);
+}
+
+/* Output that the next tile will write: waiting for it would hold up the short chains of
+ * a first layer. */
+static void fetch_output(const struct unit *unit, const struct tile *tile)
+{
+    for (int p = 0; p < tile->n_real; p++)
+        for (int block = 0; block < unit->end - unit->begin; block++)
+            __builtin_prefetch(tile->out[p] + block * LANES, 1, 3);
 }
 
 /* The input pixels of a pass: pixels_out [runs][tile->n]. Returns the runs chosen. */
@@ -419,16 +446,25 @@ static void compute_unit(const struct job *job, const struct unit *unit, int64_t
         conv->is_depthwise ? &conv->isa->depthwise
                            : &conv->isa->dense[unit->end - unit->begin - 1];
     struct pass pass = {.tap = 0};
-    struct tile tile;
+    struct tile tiles[2];
     while (!pass.is_last) {
         make_pass(job, &pass);
         struct ahead ahead = look_ahead(
             job, &pass, unit, tess_div_up(end - begin, sizes->kernels[0].n_pixels));
-        for (int64_t pixel = begin; pixel < end; pixel += tile.n_real) {
-            const struct tess_nat_kernel *kernel = choose_kernel(sizes, end - pixel);
-            place_tile(job, unit, pixel, end, kernel->n_pixels, &tile);
+        const struct tess_nat_kernel *kernel = choose_kernel(sizes, end - begin);
+        place_tile(job, unit, begin, end, kernel->n_pixels, &tiles[0]);
+        int i = 0;
+        for (int64_t pixel = begin; pixel < end; i ^= 1) {
+            const struct tess_nat_kernel *next = NULL;
+            pixel += tiles[i].n_real;
+            if (pixel < end) {
+                next = choose_kernel(sizes, end - pixel);
+                place_tile(job, unit, pixel, end, next->n_pixels, &tiles[i ^ 1]);
+                fetch_output(unit, &tiles[i ^ 1]);
+            }
             take_share(&ahead);
-            run_tile(job, &pass, unit, kernel, &tile, &ahead);
+            run_tile(job, &pass, unit, kernel, &tiles[i], &ahead);
+            kernel = next;
         }
     }
 }
@@ -464,10 +500,10 @@ static int64_t choose_item_pixels(const struct job *job, struct pthreadpool *poo
                               : conv->isa->dense[n_blocks - 1].kernels[0].n_pixels;
     int64_t n = tess_max_i64(item_input_bytes / pixel_bytes, 8 * tile_pixels);
     int64_t n_threads = (int64_t)pthreadpool_get_threads_count(pool);
-    if (n_threads > 1) {
-        int64_t n_ranges = tess_div_up(4 * n_threads, job->n_units);
-        n = tess_min_i64(n, tess_div_up(job->n_pixels, n_ranges));
-    }
+    int64_t n_ranges = tess_div_up(job->n_pixels, n);
+    if (n_threads > 1)
+        n_ranges = tess_max_i64(n_ranges, tess_div_up(4 * n_threads, job->n_units));
+    n = tess_div_up(job->n_pixels, n_ranges);
     return tess_round_up(tess_max_i64(n, 1), tile_pixels);
 }
 
