@@ -1,7 +1,6 @@
 #include "model/compiled.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,21 +9,18 @@
 
 #include "base/arith.h"
 #include "base/crc32c.h"
+#include "base/paged_file.h"
 #include "model/compiled_priv.h"
 #include "model/darknet.h"
 #include "model/packed.h"
 
 /* TUNING: bytes read and then summed while they are in the second-level cache. 64 KiB to
  * 1 MiB differ by less than the noise (2026-11, x86). */
-enum { PIECE_BYTES = 256 * 1024 };
-
-/* Linux keeps files in folios of up to this size. */
-enum { FOLIO_BYTES = 2 << 20 };
+enum { READ_BYTES = 256 * 1024 };
 
 struct tess_compiled {
-    char *path;
-    int fd;
-    bool drops_pages;
+    struct tess_paged_file *file;
+    const char *path; /* of the file */
     int64_t n_bytes;
     struct tess_graph *graph;
     struct tess_compiled_layout layout;
@@ -39,43 +35,6 @@ static enum tess_status damaged(const struct tess_compiled *compiled, const char
     tess_error_at(error, TESS_E_MODEL, compiled->path, 0, 0, "%s", what);
     tess_error_hint(error, "the file is damaged: copy it again, or compile it again");
     return TESS_E_MODEL;
-}
-
-/* Reads exactly `n_bytes` at `offset`. */
-static enum tess_status read_at(const struct tess_compiled *compiled, void *bytes,
-                                int64_t n_bytes, int64_t offset, struct tess_error *error)
-{
-    char *to = bytes;
-    while (n_bytes > 0) {
-        ssize_t n = pread(compiled->fd, to, (size_t)n_bytes, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return tess_error_at(error, TESS_E_IO, compiled->path, 0, 0,
-                                 "cannot read: %s", strerror(errno));
-        if (n == 0)
-            return tess_error_at(error, TESS_E_IO, compiled->path, 0, 0,
-                                 "the file became shorter while it was read");
-        to += n;
-        offset += n;
-        n_bytes -= n;
-    }
-    return TESS_OK;
-}
-
-static enum tess_status open_file(struct tess_compiled *compiled,
-                                  struct tess_error *error)
-{
-    struct stat info;
-    compiled->fd = open(compiled->path, O_RDONLY | O_CLOEXEC);
-    if (compiled->fd < 0 || fstat(compiled->fd, &info) != 0)
-        return tess_error_at(error, TESS_E_IO, compiled->path, 0, 0, "cannot open: %s",
-                             strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return tess_error_at(error, TESS_E_IO, compiled->path, 0, 0,
-                             "not a regular file");
-    compiled->n_bytes = info.st_size;
-    return TESS_OK;
 }
 
 /* The header while it is being checked. */
@@ -97,7 +56,8 @@ static enum tess_status read_fixed(const struct tess_compiled *compiled,
     unsigned char *fixed = header->fixed;
     int64_t n_bytes = tess_min_i64(compiled->n_bytes, sizeof header->fixed);
     memset(fixed, 0, sizeof header->fixed);
-    enum tess_status status = read_at(compiled, fixed, n_bytes, 0, error);
+    enum tess_status status =
+        tess_paged_file_read(compiled->file, 0, n_bytes, fixed, error);
     if (status != TESS_OK)
         return status;
     if (!has_magic(fixed))
@@ -172,8 +132,8 @@ static enum tess_status read_rest(const struct tess_compiled *compiled,
     header->rest = malloc((size_t)n_bytes);
     if (!header->rest)
         return tess_error_nomem(error);
-    enum tess_status status =
-        read_at(compiled, header->rest, n_bytes, TESS_COMPILED_FIXED_BYTES, error);
+    enum tess_status status = tess_paged_file_read(
+        compiled->file, TESS_COMPILED_FIXED_BYTES, n_bytes, header->rest, error);
     if (status == TESS_OK &&
         tess_crc32c(0, header->rest, (size_t)n_bytes) !=
             tess_compiled_get_u32(header->fixed + TESS_COMPILED_AT_REST_CRC))
@@ -301,28 +261,24 @@ bool tess_compiled_detect(const char *path)
     return n == TESS_COMPILED_MAGIC_BYTES && has_magic(magic);
 }
 
-enum tess_status tess_compiled_open(const char *path, bool drops_pages,
+enum tess_status tess_compiled_open(const char *path, bool leaves_cache,
                                     struct tess_compiled **compiled_out,
                                     struct tess_error *error)
 {
     struct tess_compiled *compiled = calloc(1, sizeof *compiled);
     if (!compiled)
         return tess_error_nomem(error);
-    compiled->fd = -1;
-    compiled->drops_pages = drops_pages;
-    compiled->path = strdup(path);
-    enum tess_status status = compiled->path ? TESS_OK : tess_error_nomem(error);
-    if (status == TESS_OK)
-        status = open_file(compiled, error);
-    if (status == TESS_OK)
+    enum tess_status status = tess_paged_file_open(path, &compiled->file, error);
+    if (status == TESS_OK) {
+        compiled->path = tess_paged_file_path(compiled->file);
+        compiled->n_bytes = tess_paged_file_bytes(compiled->file);
         status = read_header(compiled, error);
+    }
     if (status != TESS_OK) {
         tess_compiled_destroy(compiled);
         return status;
     }
-    /* Advice, here and below: a system that does not take it only reads more slowly or
-     * remembers more. */
-    (void)posix_fadvise(compiled->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    tess_paged_file_stream(compiled->file, leaves_cache);
     *compiled_out = compiled;
     return TESS_OK;
 }
@@ -331,12 +287,10 @@ void tess_compiled_destroy(struct tess_compiled *compiled)
 {
     if (!compiled)
         return;
-    if (compiled->fd >= 0)
-        close(compiled->fd);
+    tess_paged_file_destroy(compiled->file);
     tess_compiled_layout_release(&compiled->layout);
     tess_graph_destroy(compiled->graph);
     free(compiled->crcs);
-    free(compiled->path);
     free(compiled);
 }
 
@@ -421,22 +375,6 @@ static enum tess_status take(struct tess_compiled_cursor *cursor, const char *by
     return TESS_OK;
 }
 
-/* Begins to read the piece after the one that ends at `end`, and forgets what is before. */
-static void advise(const struct tess_compiled_cursor *cursor, int64_t n_read, int64_t end)
-{
-    const struct tess_compiled *compiled = cursor->compiled;
-    int64_t offset = compiled->layout.entries[cursor->entry].offset;
-    int64_t n_next = tess_min_i64(cursor->end - end, PIECE_BYTES);
-    if (n_next > 0)
-        (void)posix_fadvise(compiled->fd, (off_t)(offset + end), (off_t)n_next,
-                            POSIX_FADV_WILLNEED);
-    /* Only what lies wholly inside is forgotten: hence once more what came before. */
-    int64_t n_forget = tess_min_i64(offset + end, n_read + FOLIO_BYTES);
-    if (compiled->drops_pages)
-        (void)posix_fadvise(compiled->fd, (off_t)(offset + end - n_forget),
-                            (off_t)n_forget, POSIX_FADV_DONTNEED);
-}
-
 enum tess_status tess_compiled_cursor_read(struct tess_compiled_cursor *cursor,
                                            int64_t n_bytes, void *bytes_out,
                                            struct tess_error *error)
@@ -446,12 +384,11 @@ enum tess_status tess_compiled_cursor_read(struct tess_compiled_cursor *cursor,
     char *to = bytes_out;
     assert(n_bytes >= 0 && n_bytes <= cursor->end - cursor->position);
     while (n_bytes > 0) {
-        int64_t begin = cursor->position, n = tess_min_i64(n_bytes, PIECE_BYTES);
-        enum tess_status status = read_at(compiled, to, n, offset + begin, error);
-        if (status == TESS_OK) {
-            advise(cursor, n, begin + n);
+        int64_t n = tess_min_i64(n_bytes, READ_BYTES);
+        enum tess_status status =
+            tess_paged_file_read(compiled->file, offset + cursor->position, n, to, error);
+        if (status == TESS_OK)
             status = take(cursor, to, n, error);
-        }
         if (status != TESS_OK)
             return status;
         to += n;

@@ -47,10 +47,10 @@ bool tess_compiled_detect(const char *path);
 
 /* Opens `path` and checks everything but the weights' checksums: version, size, checksum
  * of header and tables, and that the tables are those that the network inside calls for.
- * With `drops_pages` the system is told to forget pages once they are read, so that
- * streaming a file larger than memory does not push out what other programs need.
+ * With `leaves_cache` the system's page cache is left as it is found (base/paged_file.h),
+ * so that streaming a file larger than memory does not push out what others need.
  * TESS_E_MODEL (one sentence, and a hint), TESS_E_IO, TESS_E_NOMEM. The caller destroys. */
-enum tess_status tess_compiled_open(const char *path, bool drops_pages,
+enum tess_status tess_compiled_open(const char *path, bool leaves_cache,
                                     struct tess_compiled **compiled_out,
                                     struct tess_error *error);
 void tess_compiled_destroy(struct tess_compiled *compiled); /* accepts NULL */

@@ -49,6 +49,7 @@ static char *failing_strdup(const char *text)
 #define aligned_alloc failing_aligned_alloc
 #define strdup failing_strdup
 
+#include "base/paged_file.c"
 #include "model/compiled.c"
 #include "model/compiled_layout.c"
 #include "model/compiled_write.c"

@@ -1,0 +1,53 @@
+/* A large file read in slices, mostly forward, by a process that has little memory: what it
+ * leaves in the system's page cache.
+ *
+ * Either the system decides, as for any file. Or the cache is left as it was found: pages
+ * that were cached are read from there and stay, so that a file somebody keeps warm stays
+ * warm; pages that this module brought in are dropped once they are read, so that streaming
+ * a file larger than memory pushes nothing out.
+ *
+ * Does not map the file, interpret it or keep a copy. Small files: base/file.h.
+ */
+#ifndef TESS_BASE_PAGED_FILE_H
+#define TESS_BASE_PAGED_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct tess_paged_file;
+
+/* What of a file is in the cache is known, and dropped, in pieces of this size. A piece
+ * counts as found in the cache only if all of it was. */
+enum { TESS_PAGED_FILE_PIECE_BYTES = 256 * 1024 };
+
+/* Opens a regular file, to be read exactly where it is asked for: nothing ahead. TESS_E_IO,
+ * TESS_E_NOMEM. The caller destroys. Holds a byte per piece. */
+enum tess_status tess_paged_file_open(const char *path, struct tess_paged_file **file_out,
+                                      struct tess_error *error);
+
+/* Drops what is still cached only because of this file. Accepts NULL. */
+void tess_paged_file_destroy(struct tess_paged_file *file);
+
+const char *tess_paged_file_path(const struct tess_paged_file *file); /* as opened */
+int64_t tess_paged_file_bytes(const struct tess_paged_file *file);    /* when opened */
+
+/* From now on the file is read mostly forward, and the system may read ahead. With
+ * `leaves_cache` the cache is left as it is found now; else the system decides. Not while
+ * another thread reads. Cost: with `leaves_cache`, asking which pages are cached. */
+void tess_paged_file_stream(struct tess_paged_file *file, bool leaves_cache);
+
+/* Reads exactly `n_bytes` at `offset`, all within the file. TESS_E_IO, also if the file has
+ * become shorter. Any number of threads may read one file. */
+enum tess_status tess_paged_file_read(struct tess_paged_file *file, int64_t offset,
+                                      int64_t n_bytes, void *bytes_out,
+                                      struct tess_error *error);
+
+/* The same for a few bytes beside the stream: what they bring in stays until the stream
+ * comes by or the file is destroyed. */
+enum tess_status tess_paged_file_read_aside(struct tess_paged_file *file, int64_t offset,
+                                            int64_t n_bytes, void *bytes_out,
+                                            struct tess_error *error);
+
+#endif
