@@ -40,4 +40,9 @@ int tess_packed_block_of(const struct tess_graph *graph, int op, int filter);
 void tess_packed_fill(const struct tess_graph *graph, int op, int block,
                       const float *kernel, const float *bias, void *packed_out);
 
+/* The same from kernels [n][C/groups][kernel_h][kernel_w], as tess_weights_read_stored gives
+ * them. */
+void tess_packed_fill_stored(const struct tess_graph *graph, int op, int block,
+                             const float *kernel, const float *bias, void *packed_out);
+
 #endif

@@ -50,11 +50,11 @@ static enum tess_status read_darknet(void *context, int op, int first_block, int
     for (int block = first_block; block < first_block + n_blocks; block++) {
         int begin, end;
         tess_packed_block_filters(from->graph, op, block, &begin, &end);
-        enum tess_status status = tess_weights_read(from->weights, from->graph, op, begin,
-                                                    end, kernel, bias, error);
+        enum tess_status status = tess_weights_read_stored(
+            from->weights, from->graph, op, begin, end, kernel, bias, error);
         if (status != TESS_OK)
             return status;
-        tess_packed_fill(from->graph, op, block, kernel, bias, to);
+        tess_packed_fill_stored(from->graph, op, block, kernel, bias, to);
         to += block_bytes;
     }
     return TESS_OK;

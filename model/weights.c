@@ -1,27 +1,40 @@
 #include "model/weights.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/arith.h"
+#include "base/paged_file.h"
 
-enum { BUFFER_FLOATS = TESS_WEIGHTS_WINDOW_BYTES / 4, STATISTICS_FLOATS = 64 };
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "the file's floats are little-endian and are not converted");
+
+/* The window of the file that is held: a quarter of it statistics. */
+enum {
+    STATISTICS_FILTERS = TESS_WEIGHTS_WINDOW_BYTES / 64,
+    BUFFER_FLOATS = (TESS_WEIGHTS_WINDOW_BYTES - 16 * STATISTICS_FILTERS) / 4
+};
 /* Versions above these are no darknet file at all, or an old one with transposed kernels.
  */
 enum { LIMIT_VERSION = 1000, LIMIT_OLD_VERSION = 100000 };
 enum { FLOAT_BYTES = 4 };
 
+/* Statistics of filters [begin, end) of the op with these weights. */
+struct statistics {
+    int64_t weights_offset;
+    int begin, end;
+    float biases[STATISTICS_FILTERS], scales[STATISTICS_FILTERS];
+    float means[STATISTICS_FILTERS], variances[STATISTICS_FILTERS];
+};
+
 struct tess_weights {
-    char *path;
-    int fd;
+    struct tess_paged_file *file;
+    const char *path; /* of the file */
     int64_t n_bytes, header_bytes;
-    unsigned char buffer[4 * BUFFER_FLOATS]; /* part of a filter being read */
+    float buffer[BUFFER_FLOATS];  /* part of a filter being read */
+    struct statistics statistics; /* read last: slices of an op share them */
 };
 
 /* Where the parts of an op's weights begin, in floats after the header. */
@@ -49,71 +62,21 @@ static struct layout layout_of(const struct tess_graph *graph, const struct tess
     return layout;
 }
 
-/* The file is little-endian on every machine; compilers turn this into one load where the
- * machine is too. */
-static uint32_t load_u32(const unsigned char *at)
-{
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
-           (uint32_t)at[3] << 24;
-}
-
-static float load_float(const unsigned char *at)
-{
-    uint32_t bits = load_u32(at);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* --- opening --- */
-
-/* Reads exactly `n_bytes` at `offset`. */
-static enum tess_status read_at(const struct tess_weights *weights, void *bytes,
-                                int64_t n_bytes, int64_t offset, struct tess_error *error)
-{
-    char *to = bytes;
-    while (n_bytes > 0) {
-        ssize_t n = pread(weights->fd, to, (size_t)n_bytes, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return tess_error_at(error, TESS_E_IO, weights->path, 0, 0, "cannot read: %s",
-                                 strerror(errno));
-        if (n == 0)
-            return tess_error_at(error, TESS_E_IO, weights->path, 0, 0,
-                                 "the file became shorter while it was read");
-        to += n;
-        offset += n;
-        n_bytes -= n;
-    }
-    return TESS_OK;
-}
-
-static enum tess_status open_file(struct tess_weights *weights, struct tess_error *error)
-{
-    struct stat info;
-    weights->fd = open(weights->path, O_RDONLY | O_CLOEXEC);
-    if (weights->fd < 0 || fstat(weights->fd, &info) != 0)
-        return tess_error_at(error, TESS_E_IO, weights->path, 0, 0, "cannot open: %s",
-                             strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return tess_error_at(error, TESS_E_IO, weights->path, 0, 0, "not a regular file");
-    weights->n_bytes = info.st_size;
-    return TESS_OK;
-}
 
 static enum tess_status read_header(struct tess_weights *weights,
                                     struct tess_error *error)
 {
-    unsigned char header[16];
+    int32_t header[4];
     if (weights->n_bytes < 16)
         return tess_error_at(error, TESS_E_MODEL, weights->path, 0, 0,
                              "a weights file has at least 16 bytes, this one has %lld",
                              (long long)weights->n_bytes);
-    enum tess_status status = read_at(weights, header, sizeof header, 0, error);
+    enum tess_status status =
+        tess_paged_file_read(weights->file, 0, sizeof header, header, error);
     if (status != TESS_OK)
         return status;
-    int32_t major = (int32_t)load_u32(header), minor = (int32_t)load_u32(header + 4);
+    int32_t major = header[0], minor = header[1];
     if (major < 0 || minor < 0 || major > LIMIT_OLD_VERSION || minor > LIMIT_OLD_VERSION)
         return tess_error_at(error, TESS_E_MODEL, weights->path, 0, 0,
                              "not a darknet weights file (version %d.%d)", (int)major,
@@ -177,17 +140,17 @@ enum tess_status tess_weights_open(const struct tess_graph *graph, const char *p
     struct tess_weights *weights = calloc(1, sizeof *weights);
     if (!weights)
         return tess_error_nomem(error);
-    weights->fd = -1;
-    weights->path = strdup(path);
-    status = weights->path ? TESS_OK : tess_error_nomem(error);
-    if (status == TESS_OK)
-        status = open_file(weights, error);
-    if (status == TESS_OK)
-        status = read_header(weights, error);
+    status = tess_paged_file_open(path, &weights->file, error);
+    if (status != TESS_OK)
+        goto out;
+    weights->path = tess_paged_file_path(weights->file);
+    weights->n_bytes = tess_paged_file_bytes(weights->file);
+    status = read_header(weights, error);
     if (status == TESS_OK)
         status = check_size(weights, graph, error);
     if (status != TESS_OK)
         goto out;
+    tess_paged_file_stream(weights->file, false);
     *weights_out = weights;
     weights = NULL;
 out:
@@ -199,10 +162,13 @@ void tess_weights_destroy(struct tess_weights *weights)
 {
     if (!weights)
         return;
-    if (weights->fd >= 0)
-        close(weights->fd);
-    free(weights->path);
+    tess_paged_file_destroy(weights->file);
     free(weights);
+}
+
+void tess_weights_leave_cache(struct tess_weights *weights)
+{
+    tess_paged_file_stream(weights->file, true);
 }
 
 /* --- reading --- */
@@ -212,18 +178,34 @@ struct slice {
     struct tess_weights *weights;
     const struct tess_op *op;
     struct layout layout;
-    int begin, end;
+    int n_filters;          /* of the op */
+    int begin, end;         /* those to read */
     int n_channels, n_taps; /* of one filter */
     struct tess_error *error;
 };
 
-/* Reads `n_floats` floats from number `index` on. */
-static enum tess_status read_floats(const struct slice *slice, int64_t index,
-                                    int64_t n_floats, void *bytes)
+static int64_t offset_of(const struct slice *slice, int64_t index, int64_t n_floats)
 {
     int64_t offset = slice->weights->header_bytes + FLOAT_BYTES * index;
     assert(index >= 0 && offset + FLOAT_BYTES * n_floats <= slice->weights->n_bytes);
-    return read_at(slice->weights, bytes, FLOAT_BYTES * n_floats, offset, slice->error);
+    return offset;
+}
+
+/* Reads `n_floats` floats of kernels from number `index` on. */
+static enum tess_status read_floats(const struct slice *slice, int64_t index,
+                                    int64_t n_floats, float *floats)
+{
+    return tess_paged_file_read(slice->weights->file, offset_of(slice, index, n_floats),
+                                FLOAT_BYTES * n_floats, floats, slice->error);
+}
+
+/* Statistics lie beside the stream of kernels. */
+static enum tess_status read_aside(const struct slice *slice, int64_t index,
+                                   int64_t n_floats, float *floats)
+{
+    return tess_paged_file_read_aside(slice->weights->file,
+                                      offset_of(slice, index, n_floats),
+                                      FLOAT_BYTES * n_floats, floats, slice->error);
 }
 
 static enum tess_status not_finite(const struct slice *slice, int filter,
@@ -236,41 +218,47 @@ static enum tess_status not_finite(const struct slice *slice, int filter,
     return TESS_E_MODEL;
 }
 
-/* Statistics of some neighbouring filters, as they lie in the file. */
-struct statistics {
-    unsigned char biases[4 * STATISTICS_FLOATS], scales[4 * STATISTICS_FLOATS];
-    unsigned char means[4 * STATISTICS_FLOATS], variances[4 * STATISTICS_FLOATS];
-};
-
-static enum tess_status read_statistics(const struct slice *slice, int filter,
-                                        int n_filters, struct statistics *into)
+/* Makes filter `filter` one of those whose statistics are held. */
+static enum tess_status hold_statistics(const struct slice *slice, int filter)
 {
     const struct layout *layout = &slice->layout;
-    enum tess_status status =
-        read_floats(slice, layout->biases + filter, n_filters, into->biases);
-    if (status != TESS_OK || !slice->op->has_batch_norm)
+    struct statistics *held = &slice->weights->statistics;
+    if (held->weights_offset == slice->op->weights_offset && held->begin <= filter &&
+        filter < held->end)
+        return TESS_OK;
+    int begin = filter / STATISTICS_FILTERS * STATISTICS_FILTERS;
+    int n = tess_min_int(STATISTICS_FILTERS, slice->n_filters - begin);
+    held->end = held->begin = 0; /* until all is read */
+    enum tess_status status = read_aside(slice, layout->biases + begin, n, held->biases);
+    if (slice->op->has_batch_norm && status == TESS_OK)
+        status = read_aside(slice, layout->scales + begin, n, held->scales);
+    if (slice->op->has_batch_norm && status == TESS_OK)
+        status = read_aside(slice, layout->means + begin, n, held->means);
+    if (slice->op->has_batch_norm && status == TESS_OK)
+        status = read_aside(slice, layout->variances + begin, n, held->variances);
+    if (status != TESS_OK)
         return status;
-    status = read_floats(slice, layout->scales + filter, n_filters, into->scales);
-    if (status == TESS_OK)
-        status = read_floats(slice, layout->means + filter, n_filters, into->means);
-    if (status == TESS_OK)
-        status =
-            read_floats(slice, layout->variances + filter, n_filters, into->variances);
-    return status;
+    held->weights_offset = slice->op->weights_offset;
+    held->begin = begin;
+    held->end = begin + n;
+    return TESS_OK;
 }
 
-/* What batch normalisation multiplies filter `filter` by, and the bias that is left; the
- * filter's statistics are number `at`. */
-static enum tess_status fold(const struct slice *slice, int filter,
-                             const struct statistics *statistics, int at, float *factor,
+/* What batch normalisation multiplies filter `filter` by, and the bias that is left. */
+static enum tess_status fold(const struct slice *slice, int filter, float *factor,
                              float *bias)
 {
+    const struct statistics *statistics = &slice->weights->statistics;
+    enum tess_status status = hold_statistics(slice, filter);
+    if (status != TESS_OK)
+        return status;
+    int at = filter - statistics->begin;
     *factor = 1;
-    *bias = load_float(statistics->biases + FLOAT_BYTES * at);
+    *bias = statistics->biases[at];
     if (slice->op->has_batch_norm) {
-        double scale = (double)load_float(statistics->scales + FLOAT_BYTES * at);
-        double mean = (double)load_float(statistics->means + FLOAT_BYTES * at);
-        double variance = (double)load_float(statistics->variances + FLOAT_BYTES * at);
+        double scale = (double)statistics->scales[at];
+        double mean = (double)statistics->means[at];
+        double variance = (double)statistics->variances[at];
         double quotient = scale / (sqrt(variance) + 1e-6);
         *factor = (float)quotient;
         *bias = (float)((double)*bias - mean * quotient);
@@ -282,61 +270,75 @@ static enum tess_status fold(const struct slice *slice, int filter,
     return TESS_OK;
 }
 
-/* Copies one filter from [C][taps] to [taps][C], times `factor`. A weight that is not finite
- * always makes a result that is not. */
-static enum tess_status copy_filter(const struct slice *slice, int filter, float factor,
+/* Multiplies; tells whether all products are finite. A weight that is not finite always
+ * makes a product that is not. */
+static bool scale(float *floats, int64_t n_floats, float factor)
+{
+    int32_t most = 0; /* infinities and NaNs have the largest bits but the sign */
+    for (int64_t i = 0; i < n_floats; i++) {
+        int32_t bits;
+        floats[i] *= factor;
+        memcpy(&bits, &floats[i], sizeof bits);
+        bits &= INT32_MAX;
+        most = bits > most ? bits : most;
+    }
+    return most < 0x7f800000;
+}
+
+/* Puts elements [first, first + n_floats) of a filter, stored as [C][taps], where they
+ * belong in [taps][C]. */
+static void transpose(const struct slice *slice, int64_t first, int64_t n_floats,
+                      const float *floats, float *kernel)
+{
+    const int64_t n_channels = slice->n_channels, n_taps = slice->n_taps;
+    for (int64_t tap = 0; tap < n_taps; tap++) {
+        int64_t channel = tap < first ? tess_div_up(first - tap, n_taps) : 0;
+        int64_t i = channel * n_taps + tap - first;
+        for (; i < n_floats; i += n_taps, channel++)
+            kernel[tap * n_channels + channel] = floats[i];
+    }
+}
+
+/* Reads one filter as [taps][C], times `factor`. */
+static enum tess_status read_filter(const struct slice *slice, int filter, float factor,
                                     float *kernel)
 {
-    const int n_channels = slice->n_channels, n_taps = slice->n_taps;
-    int64_t first = slice->layout.kernel + filter * slice->layout.n_per_filter;
-    int channel = 0, tap = 0;
+    float *buffer = slice->weights->buffer;
+    int64_t n_floats = slice->layout.n_per_filter;
+    int64_t first = slice->layout.kernel + filter * n_floats;
     bool is_finite = true;
-    for (int64_t done = 0, n; done < slice->layout.n_per_filter; done += n) {
-        unsigned char *buffer = slice->weights->buffer;
-        n = tess_min_i64(BUFFER_FLOATS, slice->layout.n_per_filter - done);
+    for (int64_t done = 0, n; done < n_floats; done += n) {
+        n = tess_min_i64(BUFFER_FLOATS, n_floats - done);
         enum tess_status status = read_floats(slice, first + done, n, buffer);
         if (status != TESS_OK)
             return status;
-        for (int64_t i = 0; i < n; i++) {
-            float value = factor * load_float(buffer + FLOAT_BYTES * i);
-            is_finite &= isfinite(value) != 0;
-            kernel[(int64_t)tap * n_channels + channel] = value;
-            if (++tap == n_taps) {
-                tap = 0;
-                channel++;
-            }
-        }
+        is_finite &= scale(buffer, n, factor);
+        transpose(slice, done, n, buffer, kernel);
     }
     return is_finite ? TESS_OK : not_finite(slice, filter, "a weight");
 }
 
-static enum tess_status read_slice(const struct slice *slice, float *kernel, float *bias)
+/* Reads the slice's filters one by one, or scales those that are in `kernel` already. */
+static enum tess_status read_slice(const struct slice *slice, bool is_there,
+                                   float *kernel, float *bias)
 {
-    struct statistics statistics;
     for (int filter = slice->begin; filter < slice->end; filter++) {
-        int index = filter - slice->begin, at = index % STATISTICS_FLOATS;
-        float factor = 1;
-        enum tess_status status = TESS_OK;
-        if (at == 0)
-            status = read_statistics(slice, filter,
-                                     tess_min_int(STATISTICS_FLOATS, slice->end - filter),
-                                     &statistics);
-        if (status == TESS_OK)
-            status = fold(slice, filter, &statistics, at, &factor, &bias[index]);
-        if (status == TESS_OK)
-            status = copy_filter(slice, filter, factor,
-                                 kernel + index * slice->layout.n_per_filter);
+        int index = filter - slice->begin;
+        float factor = 1, *to = kernel + index * slice->layout.n_per_filter;
+        enum tess_status status = fold(slice, filter, &factor, &bias[index]);
+        if (status == TESS_OK && !is_there)
+            status = read_filter(slice, filter, factor, to);
+        if (status == TESS_OK && is_there &&
+            !scale(to, slice->layout.n_per_filter, factor))
+            status = not_finite(slice, filter, "a weight");
         if (status != TESS_OK)
             return status;
     }
     return TESS_OK;
 }
 
-/* More parameters than the house's six: a struct would only wrap two borrowed arrays. */
-enum tess_status tess_weights_read(struct tess_weights *weights,
-                                   const struct tess_graph *graph, int op, int begin,
-                                   int end, float *kernel, float *bias,
-                                   struct tess_error *error)
+static struct slice slice_of(struct tess_weights *weights, const struct tess_graph *graph,
+                             int op, int begin, int end)
 {
     assert(op >= 0 && op < graph->n_ops && tess_op_has_weights(&graph->ops[op]));
     const struct tess_op *what = &graph->ops[op];
@@ -345,12 +347,37 @@ enum tess_status tess_weights_read(struct tess_weights *weights,
         .weights = weights,
         .op = what,
         .layout = layout_of(graph, what),
+        .n_filters = graph->tensors[what->output].c,
         .begin = begin,
         .end = end,
         .n_channels = graph->tensors[what->inputs[0]].c / what->groups,
         .n_taps = what->window.kernel_h * what->window.kernel_w,
-        .error = error,
     };
     assert(slice.layout.n_per_filter == (int64_t)slice.n_channels * slice.n_taps);
-    return read_slice(&slice, kernel, bias);
+    return slice;
+}
+
+/* More parameters than the house's six: a struct would only wrap two borrowed arrays. */
+enum tess_status tess_weights_read(struct tess_weights *weights,
+                                   const struct tess_graph *graph, int op, int begin,
+                                   int end, float *kernel, float *bias,
+                                   struct tess_error *error)
+{
+    struct slice slice = slice_of(weights, graph, op, begin, end);
+    slice.error = error;
+    return read_slice(&slice, false, kernel, bias);
+}
+
+enum tess_status tess_weights_read_stored(struct tess_weights *weights,
+                                          const struct tess_graph *graph, int op,
+                                          int begin, int end, float *kernel, float *bias,
+                                          struct tess_error *error)
+{
+    struct slice slice = slice_of(weights, graph, op, begin, end);
+    slice.error = error;
+    int64_t n_per_filter = slice.layout.n_per_filter;
+    enum tess_status status =
+        read_floats(&slice, slice.layout.kernel + begin * n_per_filter,
+                    (end - begin) * n_per_filter, kernel);
+    return status == TESS_OK ? read_slice(&slice, true, kernel, bias) : status;
 }

@@ -25,6 +25,10 @@ enum tess_status tess_weights_open(const struct tess_graph *graph, const char *p
                                    struct tess_error *error);
 void tess_weights_destroy(struct tess_weights *weights); /* accepts NULL */
 
+/* From now on the system's page cache is left as it is found (base/paged_file.h), for a file
+ * larger than memory. Without this the system decides. */
+void tess_weights_leave_cache(struct tess_weights *weights);
+
 /* Reads filters [begin, end) of `op` of `graph` (the graph opened with, or a cut of it).
  * kernel: [end-begin][kernel_h][kernel_w][C/groups], filter by filter, batch norm folded:
  *   scale / (sqrt(variance) + 1e-6) times the file's weights;
@@ -34,5 +38,12 @@ enum tess_status tess_weights_read(struct tess_weights *weights,
                                    const struct tess_graph *graph, int op, int begin,
                                    int end, float *kernel, float *bias,
                                    struct tess_error *error);
+
+/* The same with each filter's kernel in the order of the file, [C/groups][kernel_h][kernel_w]:
+ * one read and one pass over it, for those who bring it into an order of their own. */
+enum tess_status tess_weights_read_stored(struct tess_weights *weights,
+                                          const struct tess_graph *graph, int op,
+                                          int begin, int end, float *kernel, float *bias,
+                                          struct tess_error *error);
 
 #endif

@@ -75,12 +75,12 @@ static int remove_files(void **state)
     return rmdir(folder); /* fails if a temporary file was left behind */
 }
 
-static struct tess_compiled *open_right(const char *path, bool drops_pages)
+static struct tess_compiled *open_right(const char *path, bool leaves_cache)
 {
     struct tess_error error;
     struct tess_compiled *compiled = NULL;
     tess_error_init(&error);
-    if (tess_compiled_open(path, drops_pages, &compiled, &error) != TESS_OK)
+    if (tess_compiled_open(path, leaves_cache, &compiled, &error) != TESS_OK)
         fail_msg("%s: %s", path, error.message);
     return compiled;
 }
@@ -145,8 +145,8 @@ static void test_every_run_of_blocks_reads_back(void **state)
     (void)state;
     struct tess_packed_darknet darknet = {weights, graph, scratch,
                                           tess_packed_scratch_bytes(graph)};
-    for (int drops_pages = 0; drops_pages < 2; drops_pages++) {
-        struct tess_compiled *compiled = open_right(compiled_path, drops_pages);
+    for (int leaves_cache = 0; leaves_cache < 2; leaves_cache++) {
+        struct tess_compiled *compiled = open_right(compiled_path, leaves_cache);
         struct tess_packed_compiled from = {compiled, graph};
         for (int op = 0; op < graph->n_ops; op++) {
             if (!tess_op_has_weights(&graph->ops[op]))
@@ -260,6 +260,36 @@ static void test_threads_share_one_reader(void **state)
     assert_non_null(read_in_thread(compiled));
     assert_int_equal(pthread_join(other, &result), 0);
     assert_non_null(result);
+    tess_compiled_destroy(compiled);
+}
+
+static void *read_both_ways(void *compiled)
+{
+    struct tess_packed_darknet darknet = {weights, graph, scratch,
+                                          tess_packed_scratch_bytes(graph)};
+    struct tess_packed_compiled from = {compiled, graph};
+    for (int op = 0; op < graph->n_ops; op++)
+        if (tess_op_has_weights(&graph->ops[op]))
+            expect_blocks(tess_packed_from_darknet(&darknet),
+                          tess_packed_from_compiled(&from), op, 0,
+                          tess_packed_n_blocks(graph, op));
+    expect_all_filters(&from);
+    return compiled;
+}
+
+static void test_a_thread_with_a_small_stack_can_read(void **state)
+{
+    (void)state;
+    struct tess_compiled *compiled = open_right(compiled_path, true);
+    pthread_attr_t small;
+    pthread_t thread;
+    void *result = NULL;
+    assert_int_equal(pthread_attr_init(&small), 0);
+    assert_int_equal(pthread_attr_setstacksize(&small, 64 * 1024), 0);
+    assert_int_equal(pthread_create(&thread, &small, read_both_ways, compiled), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_non_null(result);
+    pthread_attr_destroy(&small);
     tess_compiled_destroy(compiled);
 }
 
@@ -533,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_part_of_the_network_finds_its_weights),
         cmocka_unit_test(test_pieces_of_any_size_are_checked),
         cmocka_unit_test(test_threads_share_one_reader),
+        cmocka_unit_test(test_a_thread_with_a_small_stack_can_read),
         cmocka_unit_test(test_same_job_gives_the_same_bytes),
         cmocka_unit_test(test_files_are_detected_by_their_first_bytes),
         cmocka_unit_test(test_failed_write_leaves_the_old_file),

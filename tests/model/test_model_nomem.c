@@ -67,6 +67,7 @@ static char *failing_strndup(const char *text, size_t n)
 #define make_room builder_make_room
 #include "model/graph_build.c"
 
+#include "base/paged_file.c"
 #include "model/synth.c"
 
 /* And these would clash with synth's constants. */

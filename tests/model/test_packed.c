@@ -133,6 +133,59 @@ static void test_connected_is_a_convolution_over_the_map(void **state)
     tess_graph_destroy(graph);
 }
 
+/* What the file's order of a kernel, [C/groups][taps], packs to is what [taps][C/groups] does. */
+static void check_stored(struct tess_graph *graph, int block)
+{
+    int begin, end, n_filters = graph->tensors[graph->ops[0].output].c;
+    tess_packed_block_filters(graph, 0, block, &begin, &end);
+    const struct tess_window *window = &graph->ops[0].window;
+    int n_taps = window->kernel_h * window->kernel_w;
+    int n_per_filter = (int)(tess_op_n_kernel(graph, &graph->ops[0]) / n_filters);
+    int n_channels = n_per_filter / n_taps;
+    size_t n_floats = (size_t)((end - begin) * n_per_filter);
+    float *kernel = calloc(n_floats, sizeof(float)), bias[16];
+    float *stored = calloc(n_floats, sizeof(float));
+    for (int f = 0; f < end - begin; f++) {
+        bias[f] = (float)-f;
+        for (int tap = 0; tap < n_taps; tap++)
+            for (int c = 0; c < n_channels; c++) {
+                float value = (float)(100000 * f + 1000 * tap + c);
+                kernel[f * n_per_filter + tap * n_channels + c] = value;
+                stored[f * n_per_filter + c * n_taps + tap] = value;
+            }
+    }
+    size_t bytes = (size_t)tess_packed_block_bytes(graph, 0);
+    void *expected = aligned_alloc(64, bytes), *found = aligned_alloc(64, bytes);
+    memset(found, 0xff, bytes);
+    tess_packed_fill(graph, 0, block, kernel, bias, expected);
+    tess_packed_fill_stored(graph, 0, block, stored, bias, found);
+    assert_memory_equal(expected, found, bytes);
+    free(expected);
+    free(found);
+    free(kernel);
+    free(stored);
+}
+
+static void test_the_files_order_packs_to_the_same(void **state)
+{
+    (void)state;
+    for (int kernel = 1; kernel <= 5; kernel++)
+        for (int channels = 1; channels <= 36; channels += 5) {
+            struct tess_graph *dense = conv_graph(channels, kernel, 1, 16 + channels);
+            struct tess_graph *grouped = conv_graph(2 * channels, kernel, 2, 42);
+            struct tess_graph *depthwise =
+                conv_graph(channels, kernel, channels, channels);
+            for (int block = 0; block < 2; block++) {
+                check_stored(dense, block);
+                check_stored(grouped, block);
+            }
+            check_stored(depthwise, 0);
+            tess_graph_destroy(dense);
+            tess_graph_destroy(grouped);
+            tess_graph_destroy(depthwise);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_depthwise_blocks_hold_neighbouring_channels),
         cmocka_unit_test(test_a_channel_multiplier_keeps_groups_apart),
         cmocka_unit_test(test_weights_of_a_block_are_interleaved),
+        cmocka_unit_test(test_the_files_order_packs_to_the_same),
         cmocka_unit_test(test_connected_is_a_convolution_over_the_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,48 @@ static void test_slices_of_filters_equal_the_whole(void **state)
     tess_graph_destroy(graph);
 }
 
+/* 21x21 taps of 40 channels: a filter is larger than the window, which splits rows of taps.
+ * 1100 filters: more than statistics are held for. */
+static void test_the_files_order_holds_the_same_numbers(void **state)
+{
+    (void)state;
+    struct tess_graph *graph = testing_graph(
+        "[net]\nheight=22\nwidth=22\nchannels=40\n"
+        "[conv]\nfilters=3\nsize=21\nbatch_normalize=1\n"
+        "[conv]\nfilters=1100\nsize=2\nbatch_normalize=1\n[connected]\noutput=5\n");
+    assert_int_equal(tess_synth_write(graph, 4, temporary, NULL), TESS_OK);
+    struct tess_weights *weights = open_weights(graph);
+    tess_weights_leave_cache(weights);
+    for (int op = 0; op < graph->n_ops; op++) {
+        const struct tess_window *window = &graph->ops[op].window;
+        int n_filters = graph->tensors[graph->ops[op].output].c;
+        int64_t n_kernel = tess_op_n_kernel(graph, &graph->ops[op]);
+        int64_t n_per_filter = n_kernel / n_filters;
+        int64_t n_taps = (int64_t)window->kernel_h * window->kernel_w;
+        int64_t n_channels = n_per_filter / n_taps;
+        float *kernel = calloc((size_t)(n_kernel + n_filters), sizeof *kernel);
+        float *stored = calloc((size_t)(n_kernel + n_filters), sizeof *stored);
+        assert_int_equal(tess_weights_read(weights, graph, op, 0, n_filters, kernel,
+                                           kernel + n_kernel, NULL),
+                         TESS_OK);
+        assert_int_equal(tess_weights_read_stored(weights, graph, op, 0, n_filters,
+                                                  stored, stored + n_kernel, NULL),
+                         TESS_OK);
+        for (int64_t i = 0; i < n_kernel; i++) {
+            int64_t filter = i / n_per_filter, in_filter = i % n_per_filter;
+            int64_t channel = in_filter / n_taps, tap = in_filter % n_taps;
+            int64_t at = filter * n_per_filter + tap * n_channels + channel;
+            assert_memory_equal(&kernel[at], &stored[i], sizeof *kernel);
+        }
+        assert_memory_equal(kernel + n_kernel, stored + n_kernel,
+                            sizeof *kernel * (size_t)n_filters);
+        free(kernel);
+        free(stored);
+    }
+    tess_weights_destroy(weights);
+    tess_graph_destroy(graph);
+}
+
 static void test_cut_graph_reads_the_same_weights(void **state)
 {
     (void)state;
@@ -227,9 +269,10 @@ static void test_missing_file_and_folder_are_io_errors(void **state)
     tess_graph_destroy(graph);
 }
 
-/* Reads everything, as a program would. */
+/* Reads everything, as a program would, in either order of kernels. */
 static enum tess_status read_all(struct tess_weights *weights,
-                                 const struct tess_graph *graph, struct tess_error *error)
+                                 const struct tess_graph *graph, bool is_stored,
+                                 struct tess_error *error)
 {
     enum tess_status status = TESS_OK;
     for (int op = 0; op < graph->n_ops && status == TESS_OK; op++) {
@@ -238,14 +281,14 @@ static enum tess_status read_all(struct tess_weights *weights,
         if (n_kernel == 0)
             continue;
         float *kernel = calloc((size_t)(n_kernel + n_filters), sizeof *kernel);
-        status = tess_weights_read(weights, graph, op, 0, n_filters, kernel,
-                                   kernel + n_kernel, error);
+        status = (is_stored ? tess_weights_read_stored : tess_weights_read)(
+            weights, graph, op, 0, n_filters, kernel, kernel + n_kernel, error);
         free(kernel);
     }
     return status;
 }
 
-static void check_case(const char *folder)
+static void check_case(const char *folder, bool is_stored)
 {
     char path[600];
     struct tess_weights *weights = NULL;
@@ -259,7 +302,7 @@ static void check_case(const char *folder)
     snprintf(path, sizeof path, "%s/input.bin", folder);
     enum tess_status status = tess_weights_open(graph, path, &weights, &error);
     if (status == TESS_OK)
-        status = read_all(weights, graph, &error);
+        status = read_all(weights, graph, is_stored, &error);
     bool is_good = strstr(folder, "/ok-") != NULL;
     assert_int_equal(status, is_good ? TESS_OK : TESS_E_MODEL);
     if (!is_good) {
@@ -275,10 +318,16 @@ static void check_case(const char *folder)
     tess_text_release(&found);
 }
 
+static void check_both_orders(const char *folder)
+{
+    check_case(folder, false);
+    check_case(folder, true);
+}
+
 static void test_every_case_gives_its_error(void **state)
 {
     (void)state;
-    assert_true(testing_each_case("tests/cases/weights", check_case) >= 15);
+    assert_true(testing_each_case("tests/cases/weights", check_both_orders) >= 15);
 }
 
 int main(void)
@@ -287,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_batch_norm_is_folded_and_taps_come_before_channels),
         cmocka_unit_test(test_without_batch_norm_weights_are_the_files_bits),
         cmocka_unit_test(test_slices_of_filters_equal_the_whole),
+        cmocka_unit_test(test_the_files_order_holds_the_same_numbers),
         cmocka_unit_test(test_cut_graph_reads_the_same_weights),
         cmocka_unit_test(test_reading_gives_the_files_pages_back),
         cmocka_unit_test(test_missing_file_and_folder_are_io_errors),
