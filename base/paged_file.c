@@ -142,7 +142,8 @@ static void find_missing(struct tess_paged_file *file, int64_t offset, int64_t n
     (void)munmap(range, (size_t)n_bytes);
 }
 
-/* Is the first byte of a piece cached? If not, the system may begin to read its page. */
+/* Is the first byte of a piece cached? If not, the system may begin to read its page, and now
+ * and then it has it before it answers. */
 static bool has_first_byte(const struct tess_paged_file *file, int64_t piece)
 {
     char byte;

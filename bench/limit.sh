@@ -199,7 +199,9 @@ else
 fi
 highest=$(cat "$group/$peak" 2>/dev/null)
 [ -n "$highest" ] && highest=$(mib "$highest")
-say "limit $(mib "$granted"), peak ${highest:-unknown}, at the limit ${n_failures:-unknown} times"
+# Some kernels have the counter of failures and do not count.
+[ "${n_failures:-0}" -eq 0 ] || n_failures=", at the limit $n_failures times"
+say "limit $(mib "$granted"), peak ${highest:-unknown}${n_failures#0}"
 if [ "${n_killed:-0}" -gt 0 ]; then
     if [ $code -eq 137 ]; then
         say "the kernel's OOM killer ended the command"

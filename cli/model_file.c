@@ -9,10 +9,10 @@
 #include "model/darknet.h"
 
 /* Would the file, once in the page cache, take more than the whole process may? */
-static bool is_over_budget(const struct tess_args *args)
+static bool is_over_budget(const struct tess_args *args, const char *path)
 {
     struct stat info;
-    return args->has_budget && stat(args->model, &info) == 0 &&
+    return args->has_budget && stat(path, &info) == 0 &&
            info.st_size > args->memory_bytes;
 }
 
@@ -26,8 +26,8 @@ static enum tess_status open_compiled(struct tess_model_file *model,
         tess_error_hint(error, "leave out --weights, or give the cfg");
         return TESS_E_USAGE;
     }
-    enum tess_status status =
-        tess_compiled_open(args->model, is_over_budget(args), &model->compiled, error);
+    enum tess_status status = tess_compiled_open(
+        args->model, is_over_budget(args, args->model), &model->compiled, error);
     if (status == TESS_OK)
         model->network = tess_compiled_graph(model->compiled);
     return status;
@@ -84,8 +84,13 @@ enum tess_status tess_model_file_open_weights(struct tess_model_file *model,
     assert(model->network && !model->weights);
     if (model->compiled)
         return TESS_OK;
-    if (args->weights)
-        return tess_weights_open(model->network, args->weights, &model->weights, error);
+    if (args->weights) {
+        enum tess_status status =
+            tess_weights_open(model->network, args->weights, &model->weights, error);
+        if (status == TESS_OK && is_over_budget(args, args->weights))
+            tess_weights_leave_cache(model->weights);
+        return status;
+    }
     tess_error_set(error, TESS_E_USAGE, "%s needs --weights FILE",
                    tess_verb_name(args->verb));
     tess_error_hint(error, "tessera synth %s -o random.weights makes random ones",

@@ -154,7 +154,8 @@ static void test_the_same_for_files_of_others(void **state)
         tess_paged_file_destroy(file);
         assert_int_equal(seteuid(0), 0);
         int64_t n_cached = cached_bytes(0, N_BYTES);
-        assert_true(n_cached >= warmths[i] && n_cached <= warmths[i] + 2 * 4096);
+        /* Trying what is there may bring it in at once: a piece is found too many. */
+        assert_true(n_cached >= warmths[i] && n_cached <= warmths[i] + 4 * PIECE);
     }
 }
 
