@@ -94,9 +94,13 @@ static void read_on(struct tess_paged_file *file, int64_t begin, int64_t slice_b
     free(slice);
 }
 
-/* The first `n_warm` bytes are cached, the file is streamed twice and closed. Expects them
- * to be cached still, and nothing else. */
-static void expect_left(int64_t n_warm, int64_t slice_bytes)
+/* Any program may drop or fill the page cache at any time: what is expected of it has some
+ * attempts. */
+enum { N_ATTEMPTS = 5 };
+
+/* The first `n_warm` bytes are cached, the file is streamed twice and closed. Are they cached
+ * still, and nothing else? */
+static bool is_left(int64_t n_warm, int64_t slice_bytes)
 {
     warm(n_warm);
     struct tess_paged_file *file = open_right();
@@ -104,13 +108,21 @@ static void expect_left(int64_t n_warm, int64_t slice_bytes)
     read_on(file, 0, slice_bytes);
     read_on(file, 0, slice_bytes);
     /* The last piece has not been left. */
-    assert_true(cached_bytes(0, N_BYTES) <= n_warm + PIECE);
+    bool is_right = cached_bytes(0, N_BYTES) <= n_warm + PIECE;
     tess_paged_file_destroy(file);
     int64_t n_found = n_warm / PIECE * PIECE;
     if (n_warm == N_BYTES)
         n_found = N_BYTES;
-    assert_true(cached_bytes(0, n_found) >= n_found);
-    assert_int_equal(cached_bytes(tess_round_up(n_found, PIECE), N_BYTES), 0);
+    return is_right && cached_bytes(0, n_found) >= n_found &&
+           cached_bytes(tess_round_up(n_found, PIECE), N_BYTES) == 0;
+}
+
+static void expect_left(int64_t n_warm, int64_t slice_bytes)
+{
+    bool is_right = false;
+    for (int i = 0; i < N_ATTEMPTS && !is_right; i++)
+        is_right = is_left(n_warm, slice_bytes);
+    assert_true(is_right);
 }
 
 static void test_cached_file_stays_cached(void **state)
@@ -136,6 +148,21 @@ static void test_partly_cached_file_keeps_that_part(void **state)
     expect_left(PIECE - 4096, 700000);
 }
 
+/* As is_left, for a reader who may not write the file. */
+static bool is_left_by_another(int64_t n_warm)
+{
+    warm(n_warm);
+    assert_int_equal(seteuid(65534), 0);
+    struct tess_paged_file *file = open_right();
+    tess_paged_file_stream(file, true);
+    read_on(file, 0, 700000);
+    tess_paged_file_destroy(file);
+    assert_int_equal(seteuid(0), 0);
+    int64_t n_cached = cached_bytes(0, N_BYTES);
+    /* Trying what is there may bring it in at once: a piece is found too many. */
+    return n_cached >= n_warm && n_cached <= n_warm + 4 * PIECE;
+}
+
 /* The system tells only those who may write a file what of it is cached. */
 static void test_the_same_for_files_of_others(void **state)
 {
@@ -146,49 +173,50 @@ static void test_the_same_for_files_of_others(void **state)
     }
     const int64_t warmths[] = {0, N_BYTES, 40 * PIECE};
     for (int i = 0; i < 3; i++) {
-        warm(warmths[i]);
-        assert_int_equal(seteuid(65534), 0);
-        struct tess_paged_file *file = open_right();
-        tess_paged_file_stream(file, true);
-        read_on(file, 0, 700000);
-        tess_paged_file_destroy(file);
-        assert_int_equal(seteuid(0), 0);
-        int64_t n_cached = cached_bytes(0, N_BYTES);
-        /* Trying what is there may bring it in at once: a piece is found too many. */
-        assert_true(n_cached >= warmths[i] && n_cached <= warmths[i] + 4 * PIECE);
+        bool is_right = false;
+        for (int j = 0; j < N_ATTEMPTS && !is_right; j++)
+            is_right = is_left_by_another(warmths[i]);
+        assert_true(is_right);
     }
 }
 
 static void test_bytes_left_out_and_read_aside_are_dropped(void **state)
 {
     (void)state;
-    warm(0);
-    struct tess_paged_file *file = open_right();
-    tess_paged_file_stream(file, true);
-    char byte;
-    for (int64_t at = 0; at < N_BYTES; at += 100000) {
-        int64_t aside = N_BYTES - 1 - at;
-        assert_int_equal(tess_paged_file_read(file, at, 1, &byte, NULL), TESS_OK);
-        assert_int_equal(byte, (char)content[at]);
-        assert_int_equal(tess_paged_file_read_aside(file, aside, 1, &byte, NULL),
-                         TESS_OK);
-        assert_int_equal(byte, (char)content[aside]);
+    int64_t n_cached = N_BYTES;
+    /* What the system still reads ahead when the file is closed, it may leave there. */
+    for (int i = 0; i < N_ATTEMPTS && n_cached > 0; i++) {
+        warm(0);
+        struct tess_paged_file *file = open_right();
+        tess_paged_file_stream(file, true);
+        char byte;
+        for (int64_t at = 0; at < N_BYTES; at += 100000) {
+            int64_t aside = N_BYTES - 1 - at;
+            assert_int_equal(tess_paged_file_read(file, at, 1, &byte, NULL), TESS_OK);
+            assert_int_equal(byte, (char)content[at]);
+            assert_int_equal(tess_paged_file_read_aside(file, aside, 1, &byte, NULL),
+                             TESS_OK);
+            assert_int_equal(byte, (char)content[aside]);
+        }
+        tess_paged_file_destroy(file);
+        n_cached = cached_bytes(0, N_BYTES);
     }
-    tess_paged_file_destroy(file);
-    assert_int_equal(cached_bytes(0, N_BYTES), 0);
+    assert_int_equal(n_cached, 0);
 }
 
 static void test_the_system_decides_unless_asked(void **state)
 {
     (void)state;
-    for (int is_stream = 0; is_stream < 2; is_stream++) {
+    for (int i = 0, n_right = 0; n_right < 2; i++) {
+        bool is_stream = n_right > 0;
+        assert_true(i < 2 * N_ATTEMPTS);
         warm(0);
         struct tess_paged_file *file = open_right();
         if (is_stream)
             tess_paged_file_stream(file, false);
         read_on(file, 0, 700000);
         tess_paged_file_destroy(file);
-        assert_true(cached_bytes(0, N_BYTES) >= N_BYTES);
+        n_right += cached_bytes(0, N_BYTES) >= N_BYTES;
     }
 }
 
@@ -225,15 +253,19 @@ static void *read_half(void *file)
 static void test_threads_share_one_file(void **state)
 {
     (void)state;
-    warm(0);
-    struct tess_paged_file *file = open_right();
-    tess_paged_file_stream(file, true);
-    pthread_t other;
-    assert_int_equal(pthread_create(&other, NULL, read_half, file), 0);
-    read_on(file, 0, 70000);
-    assert_int_equal(pthread_join(other, NULL), 0);
-    tess_paged_file_destroy(file);
-    assert_int_equal(cached_bytes(0, N_BYTES), 0);
+    int64_t n_cached = N_BYTES;
+    for (int i = 0; i < N_ATTEMPTS && n_cached > 0; i++) {
+        warm(0);
+        struct tess_paged_file *file = open_right();
+        tess_paged_file_stream(file, true);
+        pthread_t other;
+        assert_int_equal(pthread_create(&other, NULL, read_half, file), 0);
+        read_on(file, 0, 70000);
+        assert_int_equal(pthread_join(other, NULL), 0);
+        tess_paged_file_destroy(file);
+        n_cached = cached_bytes(0, N_BYTES);
+    }
+    assert_int_equal(n_cached, 0);
 }
 
 static void test_what_cannot_be_read_is_an_io_error(void **state)
