@@ -312,6 +312,15 @@ struct stream {
     int n_loads;             /* reads during creation */
 };
 
+static uint64_t last_seed;
+
+static int say_seed(void **state)
+{
+    (void)state;
+    print_message("last case: TESS_TEST_SEED=%llu\n", (unsigned long long)last_seed);
+    return 0;
+}
+
 static void stream_init(struct stream *stream, uint64_t seed)
 {
     struct tess_random_net nets;
@@ -319,6 +328,7 @@ static void stream_init(struct stream *stream, uint64_t seed)
     struct tess_kernel_facts facts;
     struct tess_rng rng;
     struct tess_error error;
+    last_seed = seed;
     tess_error_init(&error);
     tess_random_net_init(&nets);
     nets.max_ops = 6;
@@ -531,8 +541,10 @@ int main(void)
         cmocka_unit_test(test_streamed_and_tiled_is_resident_and_untiled_bit_for_bit),
         cmocka_unit_test(test_weights_that_cannot_be_read_end_creation),
         cmocka_unit_test(test_each_weight_that_cannot_be_loaded_ends_creation),
-        cmocka_unit_test(test_each_read_that_fails_ends_the_run_and_no_other),
-        cmocka_unit_test(test_a_run_that_ends_early_leaves_nothing_behind),
+        cmocka_unit_test_teardown(test_each_read_that_fails_ends_the_run_and_no_other,
+                                  say_seed),
+        cmocka_unit_test_teardown(test_a_run_that_ends_early_leaves_nothing_behind,
+                                  say_seed),
         cmocka_unit_test(test_other_families_do_not_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

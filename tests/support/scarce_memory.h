@@ -25,6 +25,7 @@
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *old, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
 void __libc_free(void *old);
 
 static long n_until_failure = -1; /* allocations that still succeed; negative: all */
@@ -53,6 +54,13 @@ void *realloc(void *old, size_t size)
 {
     void *block = is_refused() ? NULL : __libc_realloc(old, size);
     n_live += block && !old;
+    return block;
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    void *block = is_refused() ? NULL : __libc_memalign(alignment, size);
+    n_live += block != NULL;
     return block;
 }
 
