@@ -54,6 +54,8 @@ static const struct option OPTIONS[] = {
      AT(forbids_copies), "planner: concats are always views"},
     {"--no-reorder", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH),
      AT(forbids_reorder), "planner: layers run in the order of the cfg"},
+    {"--no-streaming", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH),
+     AT(forbids_streaming), "planner: all weights are held, none read again and again"},
     {"--layers", KIND_LAYERS, "A..B", NULL, 0, 0,
      IN(RUN) | IN(PLAN) | IN(VERIFY) | IN(BENCH) | IN(INFO), AT(first_layer),
      "only these layers, numbered as darknet does, negative from the end"},

@@ -63,6 +63,7 @@ static enum tess_status read_options(const struct tess_args *args,
     options->allows_columns = !args->forbids_columns;
     options->allows_copies = !args->forbids_copies;
     options->allows_reorder = !args->forbids_reorder;
+    options->allows_streaming = !args->forbids_streaming;
     options->allows_reuse = strcmp(args->halo, "recompute") != 0;
     options->allows_recompute = strcmp(args->halo, "reuse") != 0;
     if (strcmp(args->halo, "any") != 0 && options->allows_reuse &&

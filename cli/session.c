@@ -148,6 +148,8 @@ static void build_command(const struct tess_session *session, const char *planne
         add(command, "--no-copies");
     if (args->forbids_reorder)
         add(command, "--no-reorder");
+    if (args->forbids_streaming)
+        add(command, "--no-streaming");
     add(command, "--quiet");
     if (args->has_layers) {
         char *text = command->numbers[command->n_numbers++];

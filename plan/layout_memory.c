@@ -62,13 +62,10 @@ static int64_t window_bytes(const struct tess_layout *layout)
 {
     const struct tess_plan *plan = layout->plan;
     int64_t bytes = plan->facts.source_bytes;
-    int64_t slots_bytes = tess_layout_slots_bytes(layout);
-    if (slots_bytes == 0)
-        return bytes;
-    bytes += TESS_SLICES_READER_BYTES + slots_bytes;
-    if (plan->facts.has_unpacked_source)
-        bytes += tess_round_up(tess_slices_most_block_bytes(plan, layout->graph),
-                               TESS_FACTS_PAGE_BYTES);
+    int64_t slot_bytes = tess_slices_slot_bytes(plan, layout->graph);
+    if (slot_bytes > 0)
+        bytes += tess_slices_window_bytes(
+            &plan->facts, slot_bytes, tess_slices_most_block_bytes(plan, layout->graph));
     return bytes;
 }
 

@@ -20,6 +20,15 @@ enum {
     TESS_SLICES_READER_BYTES = 48 * 1024
 };
 
+/* Blocks of `block_bytes` each, of which an op has `n_blocks`, that are read at once where a
+ * slice has at most `slice_bytes`, no less than a block. Never less where that is more. */
+int tess_slices_blocks_within(int64_t slice_bytes, int64_t block_bytes, int n_blocks);
+
+/* Memory that reading holds for slots of `slot_bytes` and the thread that fills them. Weights
+ * that are packed while they are read take room for the largest block besides. */
+int64_t tess_slices_window_bytes(const struct tess_kernel_facts *facts,
+                                 int64_t slot_bytes, int64_t most_block_bytes);
+
 /* Blocks of op `op` that are read at once, the last time perhaps fewer; 0 if it is not
  * streamed. */
 int tess_slices_blocks(const struct tess_plan *plan, const struct tess_graph *graph,

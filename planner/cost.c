@@ -2,6 +2,10 @@
 
 #include <assert.h>
 
+#include "base/arith.h"
+#include "model/packed.h"
+#include "plan/slices.h"
+
 struct group_view {
     const struct tess_layout *layout;
     const struct tess_tiles *tiles;
@@ -156,10 +160,72 @@ double tess_cost_calls_us(const struct tess_layout *layout, int group,
     return total_us;
 }
 
+int64_t tess_cost_n_reads(const struct tess_layout *layout, int op)
+{
+    const struct tess_tiles *tiles = &layout->tiles[layout->group_of[op]];
+    int at = layout->position[op] - layout->plan->groups[layout->group_of[op]].first;
+    int64_t n_tile_rows, n_tile_cols;
+    lines_of(tiles, TESS_ROWS, at, &n_tile_rows);
+    lines_of(tiles, TESS_COLS, at, &n_tile_cols);
+    return n_tile_rows * n_tile_cols;
+}
+
+struct tess_streamable tess_cost_streamable_once(const struct tess_graph *graph,
+                                                 const struct tess_kernel_facts *facts,
+                                                 int op)
+{
+    return (struct tess_streamable){
+        .op = op,
+        .weights_bytes = tess_facts_weights_bytes(facts, graph, op),
+        .block_bytes = tess_packed_block_bytes(graph, op),
+        .n_blocks = tess_packed_n_blocks(graph, op),
+        .n_reads = 1,
+    };
+}
+
+struct tess_streamable tess_cost_streamable(const struct tess_layout *layout, int op)
+{
+    struct tess_streamable what =
+        tess_cost_streamable_once(layout->graph, &layout->plan->facts, op);
+    what.n_reads = tess_cost_n_reads(layout, op);
+    return what;
+}
+
+double tess_cost_read_us(const struct tess_streamable *what, int64_t slice_bytes,
+                         const struct tess_kernel_facts *facts,
+                         const struct tess_profile *profile)
+{
+    int n_blocks =
+        tess_slices_blocks_within(slice_bytes, what->block_bytes, what->n_blocks);
+    double n_slices = (double)tess_div_up(what->n_blocks, n_blocks);
+    double bytes_per_us = facts->has_unpacked_source ? profile->pack_bytes_per_us
+                                                     : profile->stream_bytes_per_us;
+    return (double)what->n_reads *
+           ((double)what->weights_bytes / bytes_per_us + n_slices * profile->slice_us);
+}
+
+double tess_cost_stream_us(const struct tess_layout *layout, int group,
+                           const struct tess_profile *profile)
+{
+    const struct tess_plan *plan = layout->plan;
+    int64_t slice_bytes = plan->slice_bytes;
+    if (slice_bytes == 0)
+        slice_bytes = tess_slices_most_block_bytes(plan, layout->graph);
+    double total_us = 0;
+    for (int at = plan->groups[group].first; at <= plan->groups[group].last; at++) {
+        if (!plan->streamed[plan->order[at]])
+            continue;
+        struct tess_streamable what = tess_cost_streamable(layout, plan->order[at]);
+        total_us += tess_cost_read_us(&what, slice_bytes, &plan->facts, profile);
+    }
+    return total_us;
+}
+
 double tess_cost_group_us(const struct tess_layout *layout, int group,
                           const struct tess_profile *profile)
 {
     return tess_cost_compute_us(layout, group, profile) +
            tess_cost_traffic_us(layout, group, profile) +
-           tess_cost_calls_us(layout, group, profile);
+           tess_cost_calls_us(layout, group, profile) +
+           tess_cost_stream_us(layout, group, profile);
 }

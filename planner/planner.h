@@ -8,11 +8,12 @@
 
 #include "base/error.h"
 #include "model/graph.h"
+#include "plan/layout.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
 
 struct tess_planner_options {
-    int64_t budget_bytes; /* 0: no limit, the fastest plan wins */
+    int64_t budget_bytes; /* of tess_planner_plan; 0: no limit, the fastest plan wins */
     const char *search;   /* name of a method: "dp", "mafat", ... */
     struct tess_kernel_facts facts;
     struct tess_profile profile;
@@ -24,23 +25,46 @@ struct tess_planner_options {
     bool allows_columns;   /* grids with more than one column */
     bool allows_copies;    /* concats that copy where views would hold more memory */
     bool allows_reorder;   /* other orders than the cfg's */
+    bool allows_streaming; /* weights read again rather than held, if the family can */
 };
 
 /* All techniques on, search "dp", no budget, default profile; facts zeroed. */
 void tess_planner_options_init(struct tess_planner_options *options);
 
+/* Do they let weights be streamed, and can the kernel family? */
+bool tess_planner_can_stream(const struct tess_planner_options *options);
+
 /* What the planner says besides the plan. */
 struct tess_planner_report {
-    int64_t smallest_bytes; /* least peak found: the smallest feasible budget */
-    int limiting_layer;     /* darknet's number of the layer at which that plan peaks */
-    int n_evaluated;        /* segments and plans whose memory was laid out */
+    int64_t
+        smallest_bytes; /* least budget that some plan found fits; the smallest feasible
+                               one if none fits the budget asked for */
+    int limiting_layer; /* darknet's number of the layer at which that plan peaks */
+    int n_evaluated;    /* segments and plans whose memory was laid out */
 };
 
-/* Plans. On success *plan_out is a new plan within the budget, with predictions. If no plan fits:
+/* Plans for one budget: a planner that is created, asked once and destroyed. On success *plan_out is a new plan within the budget, with predictions. If no plan fits:
  * TESS_E_INFEASIBLE, with the smallest feasible budget and the limiting layer in the message and
  * in `report_out` (may be NULL). TESS_E_USAGE for an unknown search, TESS_E_NOMEM. */
 enum tess_status tess_planner_plan(const struct tess_graph *graph,
                                    const struct tess_planner_options *options,
+                                   struct tess_plan **plan_out,
+                                   struct tess_planner_report *report_out,
+                                   struct tess_error *error);
+
+/* The same for many budgets of one graph: what does not depend on the budget is done once. */
+struct tess_planner;
+
+/* New; `graph` is borrowed, options are copied but for their strings. TESS_E_USAGE for an unknown
+ * search, TESS_E_NOMEM. */
+enum tess_status tess_planner_create(const struct tess_graph *graph,
+                                     const struct tess_planner_options *options,
+                                     struct tess_planner **planner_out,
+                                     struct tess_error *error);
+void tess_planner_destroy(struct tess_planner *planner); /* accepts NULL */
+
+/* As tess_planner_plan. The plan does not depend on what was asked for before. */
+enum tess_status tess_planner_find(struct tess_planner *planner, int64_t budget_bytes,
                                    struct tess_plan **plan_out,
                                    struct tess_planner_report *report_out,
                                    struct tess_error *error);
@@ -50,5 +74,10 @@ enum tess_status tess_planner_plan(const struct tess_graph *graph,
 enum tess_status tess_planner_predict(const struct tess_graph *graph,
                                       const struct tess_planner_options *options,
                                       struct tess_plan *plan, struct tess_error *error);
+
+/* Its times alone, from its layout. */
+void tess_planner_predict_times(const struct tess_layout *layout,
+                                const struct tess_planner_options *options,
+                                struct tess_plan *plan);
 
 #endif

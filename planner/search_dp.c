@@ -1,240 +1,239 @@
-/* Problem: over all ways to cut the schedule into segments and all tilings of each, find the
- * plans that no other beats in both memory and time.
+/* Problem: over all ways to cut the schedule into segments and all tilings of each, and all
+ * choices of the weights that are held, find the fastest plan for a budget.
  *
- * Method: dynamic programming over cut points. front[k] holds the Pareto front of (memory, time)
- * over all plans of the first k ops. A segment [i, k) with a tiling extends each point of
- * front[i]:
- *     peak      = max(peak of the point, peak of the segment)          (1)
- *     workspace = sum, time = sum                                      (2)
- * A tensor that lives across a segment counts in it, so (1) is exact for plans whose storages
- * do not share; sharing is settled when the proposals are laid out whole, fastest first.
+ * Method: once, a table of all segments and tilings (planner/table.h), and of it the paths that
+ * can be best for some budget (planner/paths.h). For a budget: a bound on the time of each path,
+ * from its peak and from what prices say of its weights; paths are proposed by rising bound
+ * until the bound is no better than what was found. A proposal comes back with its exact
+ * memory, which sharing makes larger or smaller than the path's, and the exact choice of weights.
+ * If nothing fits, the paths with the least peaks are proposed, so that the smallest budget that
+ * works is known and works.
  *
- * Invariant: front[k] is sorted by time, and memory falls strictly along it.
+ * Invariant: which paths are proposed depends on graph, options and budget only.
  *
- * Cost: segments * tilings layouts of a group, then products of small fronts.
+ * Cost: the table dominates; a budget costs some tens of layouts.
  *
- * Worked example: two ops, A 10 MB in 1 ms, B 4 MB in 1 ms, both together tiled 3 MB in 3 ms.
- *   front[1] = {(10, 1)}; front[2] = {(10, 2), (3, 3)}.
+ * Worked example: paths (peak 10 MB, 5 ms) and (peak 4 MB, 6 ms), 20 MB of weights that take 2 ms
+ * to stream. With 26 MB the first would have 16 MB left for weights: 5 ms + 2 ms * 4 / 20 = 5.4;
+ * the second holds them all: 6. The first is proposed, and found to take 5.5 ms with its slots;
+ * 6 is no better.
  *
- * Not done: orders; the caller runs the search once for each it wants tried.
+ * Not done: orders; the planner runs the search once for each it wants tried.
  */
 #include "planner/search.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arith.h"
-#include "planner/segment.h"
+#include "plan/slices.h"
+#include "planner/paths.h"
+#include "planner/table.h"
 
-/* TUNING: points nearer than 1/256 in memory are one choice; no plan of the darknet networks
- * changed by more than 0.5 % in time when it was 1/4096 (2026-11). */
-enum { MEMORY_STEPS = 256 };
+/* TUNING: with more proposals than these no plan of the darknet networks got faster by 0.1 %, or
+ * the smallest smaller by 1 % (2026-11). */
+enum { MAX_PROPOSALS = 48, MAX_SMALL_PROPOSALS = 48, HOPED_PART = 8 };
+static const double worth_trying = 0.9995;
 
-/* TUNING: longest segment tried, in ops. 24 reaches from YOLOv2's input to its passthrough; long
- * networks consist of many like blocks, and SEGMENT_TRIALS segments keep planning them within
- * some seconds on a slow core (2026-11). */
-enum { MAX_SEGMENT_OPS = 24, MIN_SEGMENT_OPS = 6, SEGMENT_TRIALS = 4000 };
-
-struct point {
-    int64_t peak_bytes, workspace_bytes;
-    double time_us;
-    int from, from_index; /* front and point that it extends; -1: start */
-    struct tess_tiling tiling;
+struct dp {
+    struct tess_table table;
+    struct tess_paths paths;
+    int64_t fixed_bytes; /* of every plan: all but arena, workspaces, weights and slots */
+    int64_t weights_bytes;
+    int64_t slots_bytes; /* of the smallest slices of all weights, and their reader */
+    int64_t least_slots_bytes; /* of the smallest slices of any weights */
 };
 
-struct front {
-    struct point *points;
-    int n_points, capacity;
+/* A path as a budget sees it. */
+struct rank {
+    int path;
+    double bound_us;
+    int64_t bytes; /* activations and workspaces */
 };
 
-static int64_t memory_of(const struct point *point)
+static enum tess_status find_fixed(struct dp *dp,
+                                   const struct tess_search_problem *problem,
+                                   struct tess_error *error)
 {
-    return point->peak_bytes + point->workspace_bytes;
-}
-
-static bool front_add(struct front *front, const struct point *point)
-{
-    if (front->n_points == front->capacity) {
-        int capacity = front->capacity ? 2 * front->capacity : 64;
-        struct point *points = realloc(front->points, sizeof *points * (size_t)capacity);
-        if (!points)
-            return false;
-        front->points = points;
-        front->capacity = capacity;
-    }
-    front->points[front->n_points++] = *point;
-    return true;
-}
-
-static int compare_points(const void *a, const void *b)
-{
-    const struct point *x = a, *y = b;
-    if (x->time_us < y->time_us || x->time_us > y->time_us)
-        return x->time_us < y->time_us ? -1 : 1;
-    if (memory_of(x) != memory_of(y))
-        return memory_of(x) < memory_of(y) ? -1 : 1;
-    if (x->from != y->from)
-        return x->from < y->from ? -1 : 1;
-    return x->from_index - y->from_index;
-}
-
-/* Drops what is beaten in both memory and time, and what saves next to nothing. */
-static void prune(struct front *front)
-{
-    if (front->n_points == 0)
-        return;
-    qsort(front->points, (size_t)front->n_points, sizeof *front->points, compare_points);
-    int64_t smallest = INT64_MAX;
-    for (int i = 0; i < front->n_points; i++)
-        smallest = tess_min_i64(smallest, memory_of(&front->points[i]));
-    int n_kept = 0;
-    int64_t last = INT64_MAX;
-    for (int i = 0; i < front->n_points; i++) {
-        int64_t memory = memory_of(&front->points[i]);
-        bool is_worth_it = last == INT64_MAX || memory < last - last / MEMORY_STEPS;
-        if (memory >= last || (!is_worth_it && memory != smallest))
-            continue;
-        front->points[n_kept++] = front->points[i];
-        last = memory;
-    }
-    front->n_points = n_kept;
-}
-
-static bool extend(struct front *fronts, int first, int last, struct tess_tiling tiling,
-                   const struct tess_segment_cost *cost)
-{
-    for (int i = 0; i < fronts[first].n_points; i++) {
-        const struct point *before = &fronts[first].points[i];
-        struct point point = {
-            .peak_bytes = tess_max_i64(before->peak_bytes, cost->peak_bytes),
-            .workspace_bytes = before->workspace_bytes + cost->workspace_bytes,
-            .time_us = before->time_us + cost->time_us,
-            .from = first,
-            .from_index = i,
-            .tiling = tiling,
-        };
-        if (!front_add(&fronts[last + 1], &point))
-            return false;
-    }
-    return true;
-}
-
-static enum tess_status extend_segment(struct tess_segmenter *segmenter,
-                                       struct front *fronts, int first, int last,
-                                       struct tess_error *error)
-{
-    struct tess_tiling tilings[TESS_SEGMENT_MAX_TILINGS];
-    int n_tilings = tess_segment_tilings(segmenter, first, last, tilings);
-    for (int i = 0; i < n_tilings; i++) {
-        struct tess_segment_cost cost;
-        enum tess_status status =
-            tess_segment_evaluate(segmenter, first, last, tilings[i], &cost, error);
-        if (status != TESS_OK)
-            return status;
-        if (!extend(fronts, first, last, tilings[i], &cost))
-            return tess_error_nomem(error);
-    }
-    return TESS_OK;
-}
-
-static int longest_segment(const struct tess_graph *graph)
-{
-    int affordable = tess_max_int(MIN_SEGMENT_OPS, SEGMENT_TRIALS / graph->n_ops);
-    return tess_min_int(MAX_SEGMENT_OPS, affordable);
-}
-
-static enum tess_status fill_fronts(struct tess_segmenter *segmenter,
-                                    struct front *fronts, struct tess_error *error)
-{
-    const struct tess_graph *graph = segmenter->graph;
-    const struct point nothing = {.from = -1, .from_index = -1};
-    int longest = longest_segment(graph);
-    if (!front_add(&fronts[0], &nothing))
-        return tess_error_nomem(error);
-    for (int last = 0; last < graph->n_ops; last++) {
-        for (int first = last; first >= 0 && last - first < longest; first--) {
-            if (first < last && !tess_segment_can_tile(segmenter, first, last))
-                break;
-            enum tess_status status =
-                extend_segment(segmenter, fronts, first, last, error);
-            if (status != TESS_OK)
-                return status;
-        }
-        prune(&fronts[last + 1]);
-        assert(fronts[last + 1].n_points > 0);
-    }
-    return TESS_OK;
-}
-
-/* The groups of a point of the last front, in order. */
-static int groups_of(const struct front *fronts, int n_ops, int index,
-                     struct tess_group *groups)
-{
-    int n_groups = 0, at = n_ops;
-    for (const struct point *point = &fronts[at].points[index]; point->from >= 0;
-         point = &fronts[at].points[index]) {
-        groups[n_groups++] = (struct tess_group){
-            .first = point->from, .last = at - 1, .tiling = point->tiling};
-        at = point->from;
-        index = point->from_index;
-    }
-    for (int i = 0; i < n_groups / 2; i++) {
-        struct tess_group swap = groups[i];
-        groups[i] = groups[n_groups - 1 - i];
-        groups[n_groups - 1 - i] = swap;
-    }
-    return n_groups;
-}
-
-static enum tess_status propose(const struct front *fronts, int n_ops,
-                                const struct tess_search_sink *sink,
-                                struct tess_error *error)
-{
-    bool is_enough = false;
-    enum tess_status status = TESS_OK;
-    struct tess_group *groups = calloc((size_t)n_ops, sizeof *groups);
-    if (!groups)
-        return tess_error_nomem(error);
-    for (int i = 0; i < fronts[n_ops].n_points && status == TESS_OK && !is_enough; i++) {
-        int n_groups = groups_of(fronts, n_ops, i, groups);
-        status = sink->propose(sink->context, groups, n_groups, &is_enough, error);
-    }
-    free(groups);
+    const struct tess_graph *graph = problem->graph;
+    const struct tess_kernel_facts *facts = &problem->options->facts;
+    struct tess_plan *plan = NULL;
+    enum tess_status status = tess_plan_create(graph, &plan, error);
+    if (status != TESS_OK)
+        return status;
+    plan->facts = *facts;
+    plan->n_threads = problem->options->n_threads;
+    status = tess_planner_predict(graph, problem->options, plan, error);
+    const struct tess_memory *memory = &plan->memory;
+    dp->fixed_bytes = memory->peak - memory->arena - memory->workspace - memory->weights;
+    dp->weights_bytes = memory->weights;
+    tess_plan_destroy(plan);
+    int64_t least_block_bytes = dp->table.most_block_bytes;
+    for (int op = 0; op < graph->n_ops; op++)
+        if (dp->table.most_block_bytes > 0 && tess_op_has_weights(&graph->ops[op]))
+            least_block_bytes =
+                tess_min_i64(least_block_bytes, tess_packed_block_bytes(graph, op));
+    dp->slots_bytes = tess_slices_window_bytes(facts, dp->table.most_block_bytes,
+                                               dp->table.most_block_bytes);
+    dp->least_slots_bytes =
+        tess_slices_window_bytes(facts, least_block_bytes, least_block_bytes);
     return status;
 }
 
-static enum tess_status run(const struct tess_search_problem *problem,
-                            const struct tess_search_sink *sink, int *n_evaluated_out,
-                            struct tess_error *error)
+static void destroy(void *state)
 {
-    const struct tess_graph *graph = problem->graph;
-    struct tess_segmenter segmenter;
-    struct front *fronts = NULL;
-    enum tess_status status = tess_segmenter_init(&segmenter, problem, error);
-    if (status != TESS_OK)
-        return status;
-    fronts = calloc((size_t)graph->n_ops + 1, sizeof *fronts);
-    if (!fronts) {
-        status = tess_error_nomem(error);
-        goto out;
-    }
-    status = fill_fronts(&segmenter, fronts, error);
+    struct dp *dp = state;
+    tess_paths_release(&dp->paths);
+    tess_table_release(&dp->table);
+    free(dp);
+}
+
+static enum tess_status create(const struct tess_search_problem *problem,
+                               void **state_out, struct tess_error *error)
+{
+    struct dp *dp = calloc(1, sizeof *dp);
+    if (!dp)
+        return tess_error_nomem(error);
+    enum tess_status status = tess_table_init(&dp->table, problem, error);
     if (status == TESS_OK)
-        status = propose(fronts, graph->n_ops, sink, error);
-    *n_evaluated_out = segmenter.n_evaluated;
-out:
-    for (int i = 0; fronts && i <= graph->n_ops; i++)
-        free(fronts[i].points);
-    free(fronts);
-    tess_segmenter_release(&segmenter);
+        status = tess_paths_init(&dp->paths, &dp->table, error);
+    if (status == TESS_OK)
+        status = find_fixed(dp, problem, error);
+    if (status == TESS_OK)
+        *state_out = dp;
+    else
+        destroy(dp);
+    return status;
+}
+
+static int n_evaluated(const void *state)
+{
+    return ((const struct dp *)state)->table.n_evaluated;
+}
+
+static double bound_us(const struct dp *dp, int path, int64_t budget_bytes)
+{
+    const struct tess_path *of = &dp->paths.paths[path];
+    int64_t room = budget_bytes - dp->fixed_bytes - of->peak_bytes - of->workspace_bytes;
+    if (budget_bytes == 0 || room >= dp->weights_bytes)
+        return of->time_us;
+    if (dp->table.most_block_bytes == 0 || room < dp->least_slots_bytes)
+        return INFINITY;
+    return of->time_us +
+           tess_paths_bound_us(&dp->paths, path, tess_max_i64(0, room - dp->slots_bytes));
+}
+
+static int compare_ranks(const void *a, const void *b)
+{
+    const struct rank *x = a, *y = b;
+    if (x->bound_us < y->bound_us || x->bound_us > y->bound_us)
+        return x->bound_us < y->bound_us ? -1 : 1;
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? -1 : 1;
+    return x->path - y->path;
+}
+
+static enum tess_status propose_path(const struct dp *dp, int path,
+                                     const struct tess_search_sink *sink,
+                                     struct tess_group *groups,
+                                     struct tess_search_outcome *outcome_out,
+                                     struct tess_error *error)
+{
+    const struct tess_path *of = &dp->paths.paths[path];
+    for (int i = 0; i < of->n_entries; i++) {
+        const struct tess_table_entry *entry =
+            &dp->table.entries[dp->paths.entries[of->first_entry + i]];
+        const struct tess_table_segment *segment = &dp->table.segments[entry->segment];
+        groups[i] = (struct tess_group){
+            .first = segment->first, .last = segment->last, .tiling = entry->tiling};
+    }
+    return sink->propose(sink->context, groups, of->n_entries, outcome_out, error);
+}
+
+/* By rising bound, until the next could not be faster, and at most so many from the first that
+ * counts on. */
+static enum tess_status propose_ranked(const struct dp *dp, struct rank *ranks,
+                                       const struct tess_search_sink *sink,
+                                       struct tess_group *groups,
+                                       struct tess_search_outcome *outcome,
+                                       struct tess_error *error)
+{
+    enum tess_status status = TESS_OK;
+    int n_left = MAX_PROPOSALS;
+    qsort(ranks, (size_t)dp->paths.n_paths, sizeof *ranks, compare_ranks);
+    for (int i = 0; i < dp->paths.n_paths && n_left > 0 && status == TESS_OK; i++) {
+        if (ranks[i].bound_us >= outcome->best_us * worth_trying)
+            break;
+        status = propose_path(dp, ranks[i].path, sink, groups, outcome, error);
+        n_left -= outcome->best_us < (double)INFINITY;
+    }
+    return status;
+}
+
+static enum tess_status propose_small(const struct dp *dp, struct rank *ranks,
+                                      const struct tess_search_sink *sink,
+                                      struct tess_group *groups, struct tess_error *error)
+{
+    enum tess_status status = TESS_OK;
+    int n = tess_min_int(dp->paths.n_paths, MAX_SMALL_PROPOSALS);
+    for (int i = 0; i < dp->paths.n_paths; i++)
+        ranks[i].bound_us = 0;
+    qsort(ranks, (size_t)dp->paths.n_paths, sizeof *ranks, compare_ranks);
+    for (int i = 0; i < n && status == TESS_OK; i++) {
+        struct tess_search_outcome outcome;
+        status = propose_path(dp, ranks[i].path, sink, groups, &outcome, error);
+    }
+    return status;
+}
+
+/* Ranks for a budget. With `hopes`, those that fit only if sharing makes them smaller than they
+ * look, the others not. */
+static void rank_paths(const struct dp *dp, int64_t budget_bytes, bool hopes,
+                       struct rank *ranks)
+{
+    for (int i = 0; i < dp->paths.n_paths; i++) {
+        const struct tess_path *path = &dp->paths.paths[i];
+        double us = bound_us(dp, i, budget_bytes);
+        if (hopes)
+            us = us < (double)INFINITY
+                     ? INFINITY
+                     : bound_us(dp, i, budget_bytes + path->peak_bytes / HOPED_PART);
+        ranks[i] = (struct rank){i, us, path->peak_bytes + path->workspace_bytes};
+    }
+}
+
+static enum tess_status propose(const struct tess_search_problem *problem, void *state,
+                                int64_t budget_bytes, const struct tess_search_sink *sink,
+                                struct tess_error *error)
+{
+    const struct dp *dp = state;
+    enum tess_status status = TESS_OK;
+    struct tess_search_outcome outcome = {false, INFINITY};
+    struct tess_group *groups = calloc((size_t)problem->graph->n_ops, sizeof *groups);
+    struct rank *ranks = calloc((size_t)dp->paths.n_paths, sizeof *ranks);
+    if (!groups || !ranks)
+        status = tess_error_nomem(error);
+    for (int hopes = 0; hopes < 2 && status == TESS_OK; hopes++) {
+        rank_paths(dp, budget_bytes, hopes, ranks);
+        status = propose_ranked(dp, ranks, sink, groups, &outcome, error);
+    }
+    if (status == TESS_OK && outcome.best_us >= (double)INFINITY)
+        status = propose_small(dp, ranks, sink, groups, error);
+    free(ranks);
+    free(groups);
     return status;
 }
 
 const struct tess_search tess_search_dp = {
     .name = "dp",
     .description =
-        "any cuts and tilings, dynamic programming over Pareto fronts (default)",
+        "any cuts, tilings and streamed weights, dynamic programming (default)",
     .tries_orders = true,
-    .run = run,
+    .can_stream = true,
+    .create = create,
+    .propose = propose,
+    .n_evaluated = n_evaluated,
+    .destroy = destroy,
 };

@@ -43,6 +43,7 @@ struct programme {
     const struct tess_graph *graph;
     struct column *columns;
     int n_columns, capacity;
+    int n_evaluated;
     double *weights; /* scratch: one matrix row, [n_columns + 2] */
     int *indices;
 };
@@ -204,11 +205,12 @@ static int solve(const struct programme *programme, double available, bool for_m
 /* What the activations and workspaces may take: the budget less what every plan needs. */
 static enum tess_status find_available(const struct tess_graph *graph,
                                        const struct tess_planner_options *options,
-                                       int64_t *available_out, struct tess_error *error)
+                                       int64_t budget_bytes, int64_t *available_out,
+                                       struct tess_error *error)
 {
     struct tess_plan *plan = NULL;
     *available_out = 0;
-    if (options->budget_bytes == 0)
+    if (budget_bytes == 0)
         return TESS_OK;
     enum tess_status status = tess_plan_create(graph, &plan, error);
     if (status == TESS_OK) {
@@ -219,33 +221,34 @@ static enum tess_status find_available(const struct tess_graph *graph,
     if (status == TESS_OK) {
         const struct tess_memory *memory = &plan->memory;
         int64_t fixed = memory->peak - memory->arena - memory->workspace;
-        *available_out = tess_max_i64(1, options->budget_bytes - fixed);
+        *available_out = tess_max_i64(1, budget_bytes - fixed);
     }
     tess_plan_destroy(plan);
     return status;
 }
 
-static enum tess_status propose(const struct programme *programme, int64_t available,
-                                const struct tess_search_sink *sink,
-                                struct tess_error *error)
+static enum tess_status solve_rounds(const struct programme *programme, int64_t available,
+                                     const struct tess_search_sink *sink,
+                                     struct tess_error *error)
 {
     enum tess_status status = TESS_OK;
-    bool is_enough = false;
+    struct tess_search_outcome outcome = {0};
     struct tess_group *groups = calloc((size_t)programme->graph->n_ops, sizeof *groups);
     if (!groups)
         return tess_error_nomem(error);
     int64_t limit = available;
-    for (int round = 0; round < MAX_ROUNDS && status == TESS_OK && !is_enough; round++) {
+    for (int round = 0; round < MAX_ROUNDS && status == TESS_OK && !outcome.fits;
+         round++) {
         int n_groups = solve(programme, (double)limit, false, groups);
         if (n_groups == 0)
             break;
-        status = sink->propose(sink->context, groups, n_groups, &is_enough, error);
+        status = sink->propose(sink->context, groups, n_groups, &outcome, error);
         limit -= tess_max_i64(1, limit / 50); /* sharing made it larger: ask for less */
     }
-    if (status == TESS_OK && !is_enough) {
+    if (status == TESS_OK && !outcome.fits) {
         int n_groups = solve(programme, 0, true, groups);
         if (n_groups > 0)
-            status = sink->propose(sink->context, groups, n_groups, &is_enough, error);
+            status = sink->propose(sink->context, groups, n_groups, &outcome, error);
         else
             status =
                 tess_error_set(error, TESS_E_INTERNAL,
@@ -255,35 +258,59 @@ static enum tess_status propose(const struct programme *programme, int64_t avail
     return status;
 }
 
-static enum tess_status run(const struct tess_search_problem *problem,
-                            const struct tess_search_sink *sink, int *n_evaluated_out,
-                            struct tess_error *error)
+static void destroy(void *state)
 {
-    const struct tess_graph *graph = problem->graph;
-    const struct tess_planner_options *options = problem->options;
-    struct tess_segmenter segmenter;
-    struct programme programme = {.graph = graph};
-    int64_t available = 0;
-    enum tess_status status = tess_segmenter_init(&segmenter, problem, error);
-    if (status != TESS_OK)
-        return status;
-    glp_term_out(GLP_OFF);
-    status = find_available(graph, options, &available, error);
-    if (status == TESS_OK)
-        status = add_columns(&programme, &segmenter, error);
-    if (status == TESS_OK)
-        status = propose(&programme, available, sink, error);
-    *n_evaluated_out = segmenter.n_evaluated;
-    free(programme.columns);
-    free(programme.weights);
-    free(programme.indices);
-    tess_segmenter_release(&segmenter);
+    struct programme *programme = state;
+    free(programme->columns);
+    free(programme->weights);
+    free(programme->indices);
+    free(programme);
     glp_free_env();
+}
+
+static enum tess_status create(const struct tess_search_problem *problem,
+                               void **state_out, struct tess_error *error)
+{
+    struct tess_segmenter segmenter;
+    struct programme *programme = calloc(1, sizeof *programme);
+    if (!programme)
+        return tess_error_nomem(error);
+    programme->graph = problem->graph;
+    glp_term_out(GLP_OFF);
+    enum tess_status status = tess_segmenter_init(&segmenter, problem, error);
+    if (status == TESS_OK) {
+        status = add_columns(programme, &segmenter, error);
+        programme->n_evaluated = segmenter.n_evaluated;
+        tess_segmenter_release(&segmenter);
+    }
+    if (status == TESS_OK)
+        *state_out = programme;
+    else
+        destroy(programme);
     return status;
+}
+
+static enum tess_status propose(const struct tess_search_problem *problem, void *state,
+                                int64_t budget_bytes, const struct tess_search_sink *sink,
+                                struct tess_error *error)
+{
+    int64_t available = 0;
+    enum tess_status status =
+        find_available(problem->graph, problem->options, budget_bytes, &available, error);
+    return status == TESS_OK ? solve_rounds(state, available, sink, error) : status;
+}
+
+static int n_evaluated(const void *state)
+{
+    return ((const struct programme *)state)->n_evaluated;
 }
 
 const struct tess_search tess_search_ilp = {
     .name = "ilp",
-    .description = "the same plans from an integer programme: a check of dp, slow",
-    .run = run,
+    .description = "the same groups from an integer programme: a check of dp, slow",
+    .can_stream = true,
+    .create = create,
+    .propose = propose,
+    .n_evaluated = n_evaluated,
+    .destroy = destroy,
 };

@@ -3,13 +3,14 @@
  */
 #include "planner/search.h"
 
-static enum tess_status run(const struct tess_search_problem *problem,
-                            const struct tess_search_sink *sink, int *n_evaluated_out,
-                            struct tess_error *error)
+static enum tess_status propose(const struct tess_search_problem *problem, void *state,
+                                int64_t budget_bytes, const struct tess_search_sink *sink,
+                                struct tess_error *error)
 {
     (void)problem;
+    (void)state;
+    (void)budget_bytes;
     (void)sink;
-    *n_evaluated_out = 0;
     tess_error_set(error, TESS_E_USAGE, "this planner was built without GLPK");
     tess_error_hint(error, "use --search dp, or build with -DTESSERA_GLPK=ON");
     return TESS_E_USAGE;
@@ -18,5 +19,5 @@ static enum tess_status run(const struct tess_search_problem *problem,
 const struct tess_search tess_search_ilp = {
     .name = "ilp",
     .description = "(not in this build: needs GLPK)",
-    .run = run,
+    .propose = propose,
 };

@@ -59,13 +59,20 @@ static struct tess_tiling grid_for(const struct tess_graph *graph, int last_op, 
                                 TESS_HALO_RECOMPUTE};
 }
 
-/* One configuration: grid n, cut before op `cut` (== end: no cut). */
-static enum tess_status propose(const struct tess_graph *graph,
-                                const struct tess_search_sink *sink,
-                                struct tess_group *groups, int n, int cut, int end,
-                                bool *is_enough_out, struct tess_error *error)
+/* The first group has an n x n grid and ends before op `cut`, the second before `end`. */
+struct configuration {
+    int n, cut, end; /* cut == end: no second group */
+};
+
+static enum tess_status configure(const struct tess_graph *graph,
+                                  const struct tess_search_sink *sink,
+                                  struct tess_group *groups,
+                                  struct configuration configuration, bool *fits_out,
+                                  struct tess_error *error)
 {
+    int n = configuration.n, cut = configuration.cut, end = configuration.end;
     int n_groups = 0;
+    struct tess_search_outcome outcome;
     if (cut > 0)
         groups[n_groups++] = (struct tess_group){
             .first = 0, .last = cut - 1, .tiling = grid_for(graph, cut - 1, n)};
@@ -77,30 +84,36 @@ static enum tess_status propose(const struct tess_graph *graph,
     for (int op = end; op < graph->n_ops; op++)
         groups[n_groups++] = (struct tess_group){
             .first = op, .last = op, .tiling = {1, 1, TESS_HALO_RECOMPUTE}};
-    return sink->propose(sink->context, groups, n_groups, is_enough_out, error);
+    enum tess_status status =
+        sink->propose(sink->context, groups, n_groups, &outcome, error);
+    *fits_out = status == TESS_OK && outcome.fits;
+    return status;
 }
 
-static enum tess_status run(const struct tess_search_problem *problem,
-                            const struct tess_search_sink *sink, int *n_evaluated_out,
-                            struct tess_error *error)
+static enum tess_status propose(const struct tess_search_problem *problem, void *state,
+                                int64_t budget_bytes, const struct tess_search_sink *sink,
+                                struct tess_error *error)
 {
     const struct tess_graph *graph = problem->graph;
     enum tess_status status = TESS_OK;
-    bool is_enough = false;
+    bool fits = false;
     int end = tiled_end(graph);
-    *n_evaluated_out = 0;
+    (void)state;
+    (void)budget_bytes;
     struct tess_group *groups = calloc((size_t)graph->n_ops + 2, sizeof *groups);
     if (!groups)
         return tess_error_nomem(error);
-    for (int n = 1; n <= MAX_GRID && status == TESS_OK && !is_enough; n++) {
-        for (int cut = end; cut > 0 && status == TESS_OK && !is_enough; cut--) {
+    for (int n = 1; n <= MAX_GRID && status == TESS_OK && !fits; n++) {
+        for (int cut = end; cut > 0 && status == TESS_OK && !fits; cut--) {
             bool is_cut_point = cut == end || (n > 1 && halves_the_map(graph, cut - 1));
             if (is_cut_point)
-                status = propose(graph, sink, groups, n, cut, end, &is_enough, error);
+                status = configure(graph, sink, groups,
+                                   (struct configuration){n, cut, end}, &fits, error);
         }
     }
     if (end == 0 && status == TESS_OK) /* nothing can be tiled */
-        status = propose(graph, sink, groups, 1, 0, 0, &is_enough, error);
+        status =
+            configure(graph, sink, groups, (struct configuration){1, 0, 0}, &fits, error);
     free(groups);
     return status;
 }
@@ -109,5 +122,5 @@ const struct tess_search tess_search_mafat = {
     .name = "mafat",
     .description =
         "two fused groups, square grids, first fit (the published single-device search)",
-    .run = run,
+    .propose = propose,
 };

@@ -17,7 +17,8 @@ enum tess_status tess_segmenter_init(struct tess_segmenter *segmenter,
     segmenter->graph = graph;
     segmenter->options = problem->options;
     segmenter->position = calloc((size_t)graph->n_ops, sizeof *segmenter->position);
-    enum tess_status status = segmenter->position
+    segmenter->n_reads = calloc((size_t)graph->n_ops, sizeof *segmenter->n_reads);
+    enum tess_status status = segmenter->position && segmenter->n_reads
                                   ? tess_plan_create(graph, &segmenter->plan, error)
                                   : tess_error_nomem(error);
     if (status != TESS_OK) {
@@ -36,6 +37,7 @@ void tess_segmenter_release(struct tess_segmenter *segmenter)
 {
     tess_plan_destroy(segmenter->plan);
     free(segmenter->position);
+    free(segmenter->n_reads);
     memset(segmenter, 0, sizeof *segmenter);
 }
 
@@ -100,7 +102,9 @@ enum tess_status tess_segment_evaluate(struct tess_segmenter *segmenter, int fir
         int op = segmenter->plan->order[at];
         cost_out->workspace_bytes += tess_facts_workspace_bytes(
             &segmenter->plan->facts, graph, op, layout->ops[op].largest);
+        segmenter->n_reads[at - first] = (int)tess_cost_n_reads(layout, op);
     }
+    cost_out->n_reads = segmenter->n_reads;
     cost_out->time_us = tess_cost_group_us(layout, group, &segmenter->options->profile);
     tess_layout_destroy(layout);
     return TESS_OK;

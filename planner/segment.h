@@ -12,7 +12,10 @@ struct tess_segment_cost {
     int64_t peak_bytes; /* activations alive at the worst tick, those included that merely
                                 survive the segment */
     int64_t workspace_bytes; /* held for the whole run by the segment's kernels */
-    double time_us;
+    double time_us;          /* with all weights held */
+    const int
+        *n_reads; /* [last - first + 1] tiles in which each op computes: how often it
+                           would read its weights; valid until the next evaluation */
 };
 
 /* Evaluates candidate groups of one graph in one order. */
@@ -21,6 +24,7 @@ struct tess_segmenter {
     const struct tess_planner_options *options; /* borrowed */
     struct tess_plan *plan;                     /* scratch */
     int *position;                              /* [n_ops] op id -> schedule position */
+    int *n_reads;                               /* [n_ops] scratch */
     int n_evaluated;
 };
 
