@@ -124,22 +124,30 @@ static int64_t *block_sizes(const struct tess_residency_problem *problem, int *n
     return sizes;
 }
 
+/* Most blocks of that size that any op has. */
+static int most_blocks(const struct tess_residency_problem *problem, int64_t block_bytes)
+{
+    int most = 0;
+    for (int i = 0; i < problem->n_ops; i++)
+        if (problem->ops[i].block_bytes == block_bytes)
+            most = tess_max_int(most, problem->ops[i].n_blocks);
+    return most;
+}
+
 /* New array of the slices worth trying, ascending; NULL without memory. */
 static int64_t *slice_sizes(const struct tess_residency_problem *problem,
                             const int64_t *blocks, int n_blocks, int *n_out)
 {
     enum { N_STEPS = sizeof LADDER / sizeof *LADDER };
-    int64_t most_bytes = 0;
     int n = 0;
     int64_t *sizes = calloc((size_t)n_blocks * N_STEPS + 1, sizeof *sizes);
     if (!sizes)
         return NULL;
-    for (int i = 0; i < problem->n_ops; i++)
-        most_bytes = tess_max_i64(most_bytes,
-                                  problem->ops[i].block_bytes * problem->ops[i].n_blocks);
-    for (int i = 0; i < n_blocks; i++)
-        for (int k = 0; k < N_STEPS && blocks[i] * LADDER[k] <= most_bytes; k++)
+    for (int i = 0; i < n_blocks; i++) {
+        int most = most_blocks(problem, blocks[i]);
+        for (int k = 0; k < N_STEPS && LADDER[k] <= most; k++)
             sizes[n++] = blocks[i] * LADDER[k];
+    }
     *n_out = thin(sizes, unique(sizes, n), MAX_SLICES);
     return sizes;
 }

@@ -100,8 +100,7 @@ enum tess_status tess_segment_evaluate(struct tess_segmenter *segmenter, int fir
     cost_out->workspace_bytes = 0;
     for (int at = first; at <= last; at++) {
         int op = segmenter->plan->order[at];
-        cost_out->workspace_bytes += tess_facts_workspace_bytes(
-            &segmenter->plan->facts, graph, op, layout->ops[op].largest);
+        cost_out->workspace_bytes += tess_layout_workspace_bytes(layout, op);
         segmenter->n_reads[at - first] = (int)tess_cost_n_reads(layout, op);
     }
     cost_out->n_reads = segmenter->n_reads;
