@@ -7,8 +7,9 @@
  *   Where that fails nothing more can be believed, and all that follows is ours. When the
  *   stream leaves a piece of ours, it is dropped.
  * Invariant: whatever is missing lies in pieces of ours, so that it does not matter who
- *   brings it in and when; the system reads ahead as it likes. Of ours, the cache has the
- *   piece last read, what the system read ahead of it, and what was read aside.
+ *   brings it in and when. Of ours, the cache has the piece last read, and what was read
+ *   aside. The system does not read ahead: pages on their way from the disk cannot be given
+ *   back, and a process that fills its memory limit would be ended for them.
  * Cost: two system calls per piece when the stream begins, one when it is read.
  * Not done: a piece that another program brings in while we read is dropped. On a file
  *   system without RWF_NOWAIT everything counts as ours.
@@ -169,8 +170,9 @@ void tess_paged_file_stream(struct tess_paged_file *file, bool leaves_cache)
         for (int64_t at = 0; at < file->n_bytes; at += RANGE_BYTES)
             find_missing(file, at, tess_min_i64(RANGE_BYTES, file->n_bytes - at));
         find_lie(file);
+    } else {
+        (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     }
-    (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 }
 
 /* --- reading --- */

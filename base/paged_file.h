@@ -33,9 +33,9 @@ void tess_paged_file_destroy(struct tess_paged_file *file);
 const char *tess_paged_file_path(const struct tess_paged_file *file); /* as opened */
 int64_t tess_paged_file_bytes(const struct tess_paged_file *file);    /* when opened */
 
-/* From now on the file is read mostly forward, and the system may read ahead. With
- * `leaves_cache` the cache is left as it is found now; else the system decides. Not while
- * another thread reads. Cost: with `leaves_cache`, asking which pages are cached. */
+/* From now on the file is read mostly forward. With `leaves_cache` the cache is left as it is
+ * found now and holds no more than a piece that was not there; else the system decides, and
+ * may read ahead. Not while another thread reads. Cost: with `leaves_cache`, asking which pages are cached. */
 void tess_paged_file_stream(struct tess_paged_file *file, bool leaves_cache);
 
 /* Reads exactly `n_bytes` at `offset`, all within the file. TESS_E_IO, also if the file has
