@@ -170,9 +170,9 @@ void tess_paged_file_stream(struct tess_paged_file *file, bool leaves_cache)
         for (int64_t at = 0; at < file->n_bytes; at += RANGE_BYTES)
             find_missing(file, at, tess_min_i64(RANGE_BYTES, file->n_bytes - at));
         find_lie(file);
-    } else {
-        (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     }
+    (void)posix_fadvise(file->fd, 0, 0,
+                        leaves_cache ? POSIX_FADV_RANDOM : POSIX_FADV_SEQUENTIAL);
 }
 
 /* --- reading --- */
