@@ -1,9 +1,11 @@
 /* Speed of convolution kernels on the layers of YOLOv2-608, family against family.
  *
- * kernel_speed [THREADS [ROUNDS [ROWS]]]: every layer shape is computed once per family in
- * turns, ROUNDS times; the least time counts, because whatever else the machine does only
- * adds. ROWS > 0 asks for so many rows of the output per call, as bands do. The
- * instruction set of `nat` can be chosen with TESS_NAT_ISA=generic|avx2|avx512.
+ * kernel_speed [THREADS [ROUNDS [ROWS [BLOCKS]]]]: every layer shape is computed once per
+ * family in turns, ROUNDS times; the least time counts, because whatever else the machine
+ * does only adds. ROWS > 0 asks for so many rows of the output per call, as bands do.
+ * BLOCKS > 0 asks families with packed weights for so many blocks per call, as streamed
+ * weights do. The instruction set of `nat` can be chosen with
+ * TESS_NAT_ISA=generic|avx2|avx512.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -18,6 +20,7 @@
 #include "base/text.h"
 #include "executor/kernel.h"
 #include "model/darknet.h"
+#include "model/packed.h"
 
 static const struct layer {
     int side, channels, kernel, filters;
@@ -37,7 +40,7 @@ enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
 struct options {
     pthreadpool_t pool;
-    int64_t n_rounds, n_rows;
+    int64_t n_rounds, n_rows, n_blocks;
 };
 
 /* A kernel and its planes; `in` has physical padding where the family wants it. */
@@ -46,6 +49,7 @@ struct subject {
     struct tess_kernel *kernel;
     struct tess_plane in, out;
     struct tess_call_shape largest;
+    int n_blocks; /* of packed weights; 0: computed all at once */
     bool pads_rows;
     double least_us;
 };
@@ -121,6 +125,8 @@ static void subject_init(struct subject *subject, const struct tess_kernel_famil
         subject->largest.n_rows = (int)tess_min_i64(options->n_rows, out->h);
     family->facts(&facts);
     struct tess_kernel_caps caps = tess_facts_caps(&facts, graph, 0, subject->largest);
+    if (family->uses_packed && options->n_blocks > 0)
+        subject->n_blocks = tess_packed_n_blocks(graph, 0);
     subject->pads_rows = caps.can_pad_rows;
     int64_t scratch_bytes = tess_facts_scratch_bytes(&facts, graph, 0);
     struct tess_kernel_options how = {
@@ -149,6 +155,20 @@ static void subject_release(struct subject *subject)
     free(subject->out.data);
 }
 
+/* A window of the output, in calls of as many blocks as asked for. */
+static void compute_blocks(struct subject *subject, struct tess_kernel_call *call,
+                           const struct options *options)
+{
+    int block = 0;
+    do {
+        call->first_block = block;
+        call->n_blocks = (int)tess_min_i64(options->n_blocks, subject->n_blocks - block);
+        if (subject->family->run(subject->kernel, call, options->pool, NULL) != TESS_OK)
+            fail("cannot run the kernel");
+        block += call->n_blocks;
+    } while (block < subject->n_blocks);
+}
+
 /* The whole output, in calls as large as they may be. */
 static void compute(struct subject *subject, const struct options *options)
 {
@@ -159,8 +179,7 @@ static void compute(struct subject *subject, const struct options *options)
         call.out.n_rows =
             tess_min_int(subject->largest.n_rows, subject->out.n_rows - row);
         call.out.data = subject->out.data + (size_t)row * subject->out.row_stride;
-        if (subject->family->run(subject->kernel, &call, options->pool, NULL) != TESS_OK)
-            fail("cannot run the kernel");
+        compute_blocks(subject, &call, options);
     }
     double us = tess_clock_us() - start_us;
     if (subject->least_us == 0.0 || us < subject->least_us)
@@ -199,8 +218,9 @@ int main(int argc, char **argv)
     double total_us[N_FAMILIES] = {0};
     if ((argc > 1 && !tess_parse_i64(argv[1], 1, 256, &n_threads)) ||
         (argc > 2 && !tess_parse_i64(argv[2], 1, 1000, &options.n_rounds)) ||
-        (argc > 3 && !tess_parse_i64(argv[3], 0, 608, &options.n_rows)) || argc > 4)
-        fail("usage: kernel_speed [THREADS [ROUNDS [ROWS]]]");
+        (argc > 3 && !tess_parse_i64(argv[3], 0, 608, &options.n_rows)) ||
+        (argc > 4 && !tess_parse_i64(argv[4], 0, 4096, &options.n_blocks)) || argc > 5)
+        fail("usage: kernel_speed [THREADS [ROUNDS [ROWS [BLOCKS]]]]");
     if (n_threads > 1)
         options.pool = pthreadpool_create((size_t)n_threads);
     for (int i = 0; i < N_FAMILIES; i++)
