@@ -10,7 +10,8 @@
  * n_pixels + n_blocks * vectors loads for n_pixels * n_blocks * vectors operations. Sizes
  * are constants of each instance, so that the compiler unrolls all loops over them and
  * keeps the arrays in registers. On the way, weights that will be needed soon are brought
- * into the second cache, one line for every two input floats, as far as the caller asks.
+ * into the second cache, one line a round, as far as the caller asks; more at once would
+ * hold up other loads.
  *
  * Invariant: each element's sum is one chain in the order of struct tess_nat_tile; which
  * instance computes it, and at which place in the tile, does not show.
@@ -166,13 +167,11 @@ NAT_INLINE void nat_dense(const struct tess_nat_tile *tile, int n_pixels, int n_
         const ptrdiff_t n = here.run_elems[r];
         ptrdiff_t i = 0;
         for (; i + NAT_UNROLLED <= n; i += NAT_UNROLLED) {
+            ahead = nat_look_ahead(ahead, here.ahead_end);
             NAT_UNROLL
-            for (int u = 0; u < NAT_UNROLLED; u++) {
-                if (u % 2 == 0)
-                    ahead = nat_look_ahead(ahead, here.ahead_end);
+            for (int u = 0; u < NAT_UNROLLED; u++)
                 nat_step(n_pixels, n_blocks, sums, weights, u * TESS_PACKED_BLOCK, in,
                          i + u);
-            }
             nat_advance(weights, n_blocks, NAT_UNROLLED);
         }
         for (; i < n; i++) {
