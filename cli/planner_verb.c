@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/model_file.h"
+#include "cli/planner_curve.h"
 #include "plan/plan_text.h"
 #include "planner/planner.h"
 #include "planner/search.h"
@@ -79,26 +80,85 @@ static enum tess_status read_options(const struct tess_args *args,
                              : status;
 }
 
+static enum tess_status put_text(const char *path, struct tess_text *text,
+                                 struct tess_error *error)
+{
+    return text->is_broken ? tess_error_nomem(error)
+                           : tess_file_write(path, text->data, text->len, error);
+}
+
+static enum tess_status put_curve(const struct tess_args *args,
+                                  const struct tess_curve *curve,
+                                  const struct tess_graph *graph,
+                                  struct tess_error *error)
+{
+    bool has_profile = args->profile != NULL;
+    enum tess_status status = TESS_OK;
+    struct tess_text text;
+    tess_text_init(&text);
+    if (args->json) {
+        tess_curve_json(curve, graph, has_profile, &text);
+        status = put_text(args->json, &text, error);
+        tess_text_release(&text);
+    }
+    if (status == TESS_OK && (!args->json || strcmp(args->json, "-") != 0)) {
+        tess_curve_table(curve, graph, has_profile, &text);
+        status = put_text("-", &text, error);
+    }
+    tess_text_release(&text);
+    return status;
+}
+
+static enum tess_status plan_curve(const struct tess_args *args,
+                                   const struct tess_graph *graph,
+                                   const struct tess_planner_options *options,
+                                   struct tess_error *error)
+{
+    struct tess_planner *planner = NULL;
+    struct tess_curve curve = {0};
+    if (args->has_budget) {
+        tess_error_set(error, TESS_E_USAGE, "--curve looks at every budget");
+        tess_error_hint(error, "leave out --memory");
+        return TESS_E_USAGE;
+    }
+    enum tess_status status = tess_planner_create(graph, options, &planner, error);
+    if (status == TESS_OK)
+        status = tess_curve_init(&curve, graph, planner, error);
+    if (status == TESS_OK)
+        status = put_curve(args, &curve, graph, error);
+    tess_curve_release(&curve);
+    tess_planner_destroy(planner);
+    return status;
+}
+
+static enum tess_status plan_once(const struct tess_graph *graph,
+                                  const struct tess_planner_options *options,
+                                  struct tess_error *error)
+{
+    struct tess_plan *plan = NULL;
+    struct tess_text text;
+    tess_text_init(&text);
+    enum tess_status status = tess_planner_plan(graph, options, &plan, NULL, error);
+    if (status == TESS_OK) {
+        tess_plan_write(plan, graph, &text);
+        status = put_text("-", &text, error);
+    }
+    tess_text_release(&text);
+    tess_plan_destroy(plan);
+    return status;
+}
+
 enum tess_status tess_verb_plan_here(const struct tess_args *args,
                                      struct tess_error *error)
 {
     struct tess_model_file model;
-    struct tess_plan *plan = NULL;
     struct tess_planner_options options;
-    struct tess_text text;
-    tess_text_init(&text);
     enum tess_status status = tess_model_file_init(&model, args, NULL, error);
     if (status == TESS_OK)
         status = read_options(args, &options, error);
     if (status == TESS_OK)
-        status = tess_planner_plan(model.graph, &options, &plan, NULL, error);
-    if (status == TESS_OK) {
-        tess_plan_write(plan, model.graph, &text);
-        status = text.is_broken ? tess_error_nomem(error)
-                                : tess_file_write("-", text.data, text.len, error);
-    }
-    tess_text_release(&text);
-    tess_plan_destroy(plan);
+        status = args->is_curve ? plan_curve(args, model.graph, &options, error)
+                                : plan_once(model.graph, &options, error);
     tess_model_file_release(&model);
     return status;
 }

@@ -150,6 +150,10 @@ static void build_command(const struct tess_session *session, const char *planne
         add(command, "--no-reorder");
     if (args->forbids_streaming)
         add(command, "--no-streaming");
+    if (args->is_curve) {
+        add(command, "--curve");
+        add_pair(command, "--json", args->json);
+    }
     add(command, "--quiet");
     if (args->has_layers) {
         char *text = command->numbers[command->n_numbers++];
@@ -159,8 +163,9 @@ static void build_command(const struct tess_session *session, const char *planne
     }
 }
 
-static enum tess_status search(struct tess_session *session, int64_t input_bytes,
-                               struct tess_text *text_out, struct tess_error *error)
+enum tess_status tess_session_search(const struct tess_session *session,
+                                     int64_t input_bytes, struct tess_text *text_out,
+                                     struct tess_error *error)
 {
     char planner[4096];
     struct tess_text facts;
@@ -198,7 +203,7 @@ static enum tess_status obtain(struct tess_session *session, int64_t input_bytes
     if (args->plan)
         status = tess_file_read(args->plan, PLAN_LIMIT_BYTES, &text, error);
     else
-        status = search(session, input_bytes, &text, error);
+        status = tess_session_search(session, input_bytes, &text, error);
     if (status == TESS_OK)
         status = tess_plan_read(tess_text_string(&text), text.len, name, session->graph,
                                 plan_out, error);

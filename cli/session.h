@@ -5,6 +5,7 @@
 #define TESS_CLI_SESSION_H
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/args.h"
 #include "cli/model_file.h"
 #include "executor/kernel.h"
@@ -34,6 +35,12 @@ enum tess_status tess_session_start(struct tess_session *session,
                                     struct tess_error *error);
 
 void tess_session_release(struct tess_session *session); /* accepts zeroed memory */
+
+/* What the planner program says to the arguments: the text of a plan, or of a curve. It reports
+ * its errors itself: the error's message is then empty. */
+enum tess_status tess_session_search(const struct tess_session *session,
+                                     int64_t input_bytes, struct tess_text *text_out,
+                                     struct tess_error *error);
 
 /* A plan as the arguments ask for: read from a file, untiled, or searched by the planner program.
  * `input_bytes`: what reading the input holds. The planner program reports its errors itself: the

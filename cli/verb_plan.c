@@ -27,17 +27,48 @@ static enum tess_status put_plan(const struct tess_session *session,
     return status;
 }
 
+/* The planner program formats it: it knows what a curve is. */
+static enum tess_status put_curve(const struct tess_session *session,
+                                  struct tess_error *error)
+{
+    const char *output = session->args->output;
+    struct tess_text text;
+    tess_text_init(&text);
+    enum tess_status status = tess_session_search(session, 0, &text, error);
+    if (status == TESS_OK)
+        status = tess_file_write(output ? output : "-", text.data, text.len, error);
+    tess_text_release(&text);
+    return status;
+}
+
+static enum tess_status check_args(const struct tess_args *args, struct tess_error *error)
+{
+    if (!args->is_curve && args->json) {
+        tess_error_set(error, TESS_E_USAGE,
+                       "a plan is no JSON: --json goes with --curve");
+        tess_error_hint(error, "-o FILE writes the plan");
+        return TESS_E_USAGE;
+    }
+    return TESS_OK;
+}
+
 enum tess_status tess_verb_plan(const struct tess_args *args, struct tess_error *error)
 {
     struct tess_session session;
     struct tess_plan *plan = NULL;
-    enum tess_status status = tess_session_init(&session, args, error);
+    enum tess_status status = check_args(args, error);
+    if (status != TESS_OK)
+        return status;
+    status = tess_session_init(&session, args, error);
     if (status == TESS_OK)
         status = tess_session_start(&session, error);
-    if (status == TESS_OK)
+    if (status == TESS_OK && args->is_curve) {
+        status = put_curve(&session, error);
+    } else if (status == TESS_OK) {
         status = tess_session_plan(&session, 0, &plan, error);
-    if (status == TESS_OK)
-        status = put_plan(&session, plan, error);
+        if (status == TESS_OK)
+            status = put_plan(&session, plan, error);
+    }
     tess_plan_destroy(plan);
     tess_session_release(&session);
     return status;

@@ -47,6 +47,17 @@ expect 0 "2 *convolutional *32x48x32" info small.cfg --layers 2..4
 expect 0 "kernels .*nat: our own" doctor
 expect 0 "kernels .*xnn: " doctor --kernels xnn
 
+echo "# what each budget buys"
+expect 0 "memory buys nothing" plan small.cfg --curve
+expect 0 '"budget_bytes"' plan small.cfg --curve --json -
+check "the curve is JSON alone" [ "$(tail -n 1 out)" = "}" ]
+least=$(number out budget_bytes)
+expect 0 "memory buys nothing" plan small.cfg --curve --json curve.json
+check "and a table beside a file" grep -q '"read_bytes"' curve.json
+expect 0 "" plan small.cfg --memory "$((least + 65536))" -o least.yaml --quiet
+expect 2 "leave out --memory" plan small.cfg --curve --memory 8M
+expect 2 "goes with --curve" plan small.cfg --json -
+
 echo "# the same question, the same answer"
 expect 0 "" plan small.cfg --memory 8M -o one.yaml --threads 1 --quiet
 expect 0 "" plan small.cfg --memory 8M -o two.yaml --threads 1 --quiet
