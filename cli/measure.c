@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arith.h"
 #include "base/rng.h"
@@ -239,6 +240,9 @@ enum tess_status tess_measure_profile(const struct tess_kernel_family *family,
     struct tess_profile profile;
     tess_profile_init(&profile);
     profile.n_threads = n_threads;
+    long cache_bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (cache_bytes > 0) /* else the system does not know */
+        profile.cache_bytes = (double)cache_bytes;
     snprintf(profile.family, sizeof profile.family, "%s", family->name);
     enum tess_status status = measure_classes(&probe, say, &profile, error);
     if (say)

@@ -18,6 +18,7 @@ enum {
     N_PLACES = 6 /* decimals written */
 };
 static const double min_speed = 1e-6, max_speed = 1e8, max_us = 1e6;
+static const double max_cache_bytes = 1e12;
 
 static const char *const class_names[TESS_SPEED_N_CLASSES + 1] = {
     [TESS_SPEED_CONV_FEW] = "conv_few",   [TESS_SPEED_CONV_NARROW] = "conv_narrow",
@@ -42,6 +43,7 @@ void tess_profile_init(struct tess_profile *profile)
     profile->macs_per_us[TESS_SPEED_DEPTHWISE] = 1000;
     profile->macs_per_us[TESS_SPEED_CONNECTED] = 500; /* four bytes of weights each */
     profile->bytes_per_us = 2000;
+    profile->cache_bytes = 512 * 1024;
     profile->stream_bytes_per_us = 1500;
     profile->pack_bytes_per_us = 300;
     profile->slice_us = 20;
@@ -94,6 +96,7 @@ void tess_profile_write(const struct tess_profile *profile, struct tess_text *te
     }
     put_number(text_out, "bytes_per_us", fmax(profile->bytes_per_us, min_speed),
                max_speed);
+    put_number(text_out, "cache_bytes", profile->cache_bytes, max_cache_bytes);
     put_number(text_out, "stream_bytes_per_us",
                fmax(profile->stream_bytes_per_us, min_speed), max_speed);
     put_number(text_out, "pack_bytes_per_us", fmax(profile->pack_bytes_per_us, min_speed),
@@ -151,6 +154,7 @@ static enum tess_status read_speeds(const struct tess_yaml *yaml,
         double *value;
     } numbers[] = {
         {"bytes_per_us", min_speed, max_speed, &profile->bytes_per_us},
+        {"cache_bytes", 0, max_cache_bytes, &profile->cache_bytes},
         {"stream_bytes_per_us", min_speed, max_speed, &profile->stream_bytes_per_us},
         {"pack_bytes_per_us", min_speed, max_speed, &profile->pack_bytes_per_us},
         {"slice_us", 0, max_us, &profile->slice_us},
@@ -186,6 +190,7 @@ enum tess_status tess_profile_read(const char *text, size_t n_bytes,
                                         "family",
                                         "threads",
                                         "macs_per_us",
+                                        "cache_bytes",
                                         "bytes_per_us",
                                         "stream_bytes_per_us",
                                         "pack_bytes_per_us",

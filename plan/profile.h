@@ -29,6 +29,8 @@ struct tess_profile {
     double macs_per_us[TESS_SPEED_N_CLASSES]; /* > 0 */
     double bytes_per_us; /* moved by copies and element-wise ops, read and written, > 0 */
     double call_us;      /* per kernel call, >= 0 */
+    double
+        cache_bytes; /* of a processor's own cache, >= 0: larger tiles go through memory */
     double stream_bytes_per_us; /* compiled weights read from the system's cache and
                                    checked, > 0 */
     double pack_bytes_per_us;   /* darknet's weights read and packed, > 0 */

@@ -85,6 +85,22 @@ static double bytes_needed(const struct group_view *view, int op, int input)
     return n_rows * n_cols * 4.0 * view->layout->graph->tensors[tensor].c;
 }
 
+/* Share of an op's data that has left the cache by the time it is read: what a tile reads and
+ * puts out together beyond the cache's size. */
+static double missing_share(const struct group_view *view, int at, double computed_bytes)
+{
+    int op_id = view->tiles->ops[at];
+    int64_t n_tile_rows, n_tile_cols;
+    double bytes = computed_bytes;
+    lines_of(view->tiles, TESS_ROWS, at, &n_tile_rows);
+    lines_of(view->tiles, TESS_COLS, at, &n_tile_cols);
+    for (int input = 0; input < op_at(view, at)->n_inputs; input++)
+        bytes += bytes_needed(view, op_id, input);
+    double tile_bytes = bytes / ((double)n_tile_rows * (double)n_tile_cols);
+    double missing = tile_bytes - view->profile->cache_bytes;
+    return missing > 0 ? missing / tile_bytes : 0;
+}
+
 static double op_traffic_bytes(const struct group_view *view, int at)
 {
     const struct tess_layout *layout = view->layout;
@@ -94,6 +110,7 @@ static double op_traffic_bytes(const struct group_view *view, int at)
     double computed = (double)lines_of(view->tiles, TESS_ROWS, at, NULL) *
                       (double)lines_of(view->tiles, TESS_COLS, at, NULL) * 4.0 *
                       layout->graph->tensors[op->output].c;
+    double missing = computed > 0 ? missing_share(view, at, computed) : 0;
     double bytes = 0;
     for (int input = 0; input < op->n_inputs; input++) {
         if (moves_nothing(op)) {
@@ -102,14 +119,14 @@ static double op_traffic_bytes(const struct group_view *view, int at)
             continue;
         }
         struct tess_slot source = tess_layout_source(layout, op_id, input);
-        if (layout->storages[source.storage].group < 0)
-            bytes += bytes_needed(view, op_id, input);
+        bool is_local = layout->storages[source.storage].group >= 0;
+        bytes += (is_local ? missing : 1) * bytes_needed(view, op_id, input);
         if (how->in_temp[input] >= 0)
             bytes += bytes_needed(view, op_id, input);
     }
     bool is_stored = layout->stored[op->output].storage >= 0;
-    if (!moves_nothing(op) && is_stored)
-        bytes += computed;
+    if (!moves_nothing(op))
+        bytes += (is_stored ? 1 : missing) * computed;
     if (how->is_spread || how->out_temp >= 0)
         bytes += computed;
     return bytes;

@@ -14,7 +14,8 @@ double tess_cost_compute_us(const struct tess_layout *layout, int group,
                             const struct tess_profile *profile);
 
 /* Data that goes through memory rather than cache: stored tensors read and written, gathered
- * inputs, spread outputs, rolling windows moved. */
+ * inputs, spread outputs, rolling windows moved, and what tiles too large for the cache hand
+ * from op to op. */
 double tess_cost_traffic_us(const struct tess_layout *layout, int group,
                             const struct tess_profile *profile);
 

@@ -49,6 +49,7 @@ static void defaults_are_written_canonically(void **state)
                                                  "  depthwise: 1000\n"
                                                  "  connected: 500\n"
                                                  "bytes_per_us: 2000\n"
+                                                 "cache_bytes: 524288\n"
                                                  "stream_bytes_per_us: 1500\n"
                                                  "pack_bytes_per_us: 300\n"
                                                  "slice_us: 20\n"
@@ -111,6 +112,7 @@ static void random_profiles_written_twice_are_the_same_bytes(void **state)
         for (int i = 0; i < TESS_SPEED_N_CLASSES; i++)
             profile.macs_per_us[i] = random_number(&rng);
         profile.bytes_per_us = random_number(&rng);
+        profile.cache_bytes = random_number(&rng);
         profile.stream_bytes_per_us = random_number(&rng);
         profile.pack_bytes_per_us = random_number(&rng);
         profile.slice_us = random_number(&rng);
