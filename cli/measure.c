@@ -7,6 +7,7 @@
 
 #include "base/arith.h"
 #include "base/rng.h"
+#include "cli/measure_weights.h"
 #include "cli/report.h"
 #include "executor/executor.h"
 #include "model/darknet.h"
@@ -251,6 +252,10 @@ enum tess_status tess_measure_profile(const struct tess_kernel_family *family,
         status = measure_memory(&probe, &profile, error);
     if (status == TESS_OK)
         status = measure_calls(&probe, &profile, error);
+    if (say)
+        say("reading of weights");
+    if (status == TESS_OK)
+        status = tess_measure_weights(&profile, error);
     if (status == TESS_OK)
         *profile_out = profile;
     return status;
