@@ -16,7 +16,7 @@ struct reader {
     const char *text;
     size_t n_bytes;
     const char *file_name;
-    int n_nodes;
+    int64_t n_nodes, limit_nodes;
     struct tess_error *error;
 };
 
@@ -136,6 +136,8 @@ static struct tess_yaml_node *new_node(const yaml_event_t *event, const yaml_eve
                  : event->type == YAML_SEQUENCE_START_EVENT ? TESS_YAML_LIST
                                                             : TESS_YAML_MAP;
     node->text = text;
+    node->is_quoted =
+        is_scalar && event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     node->line = (int)event->start_mark.line + 1;
     node->col = (int)event->start_mark.column + 1;
     if (key) {
@@ -220,7 +222,7 @@ static enum tess_status read_value(struct reader *reader, const yaml_event_t *ev
     enum tess_status status = refuse_extras(reader, event);
     if (status != TESS_OK)
         return status;
-    if (reader->n_nodes++ == TESS_YAML_LIMIT_NODES)
+    if (reader->n_nodes++ == reader->limit_nodes)
         return error_at_event(reader, event,
                               "the file has more entries than it may have");
     *slot = new_node(event, key);
@@ -259,15 +261,27 @@ static enum tess_status read_stream(struct reader *reader, struct tess_yaml_node
 enum tess_status tess_yaml_init(struct tess_yaml *yaml, const char *text, size_t n_bytes,
                                 const char *file_name, struct tess_error *error)
 {
+    const struct tess_yaml_limits limits = {TESS_YAML_LIMIT_BYTES, TESS_YAML_LIMIT_NODES};
+    return tess_yaml_init_limited(yaml, text, n_bytes, file_name, &limits, error);
+}
+
+enum tess_status tess_yaml_init_limited(struct tess_yaml *yaml, const char *text,
+                                        size_t n_bytes, const char *file_name,
+                                        const struct tess_yaml_limits *limits,
+                                        struct tess_error *error)
+{
     assert(text);
-    struct reader reader = {
-        .text = text, .n_bytes = n_bytes, .file_name = file_name, .error = error};
+    struct reader reader = {.text = text,
+                            .n_bytes = n_bytes,
+                            .file_name = file_name,
+                            .limit_nodes = limits->nodes,
+                            .error = error};
     memset(yaml, 0, sizeof *yaml);
     yaml->file_name = file_name;
-    if (n_bytes > TESS_YAML_LIMIT_BYTES)
+    if ((int64_t)n_bytes > limits->bytes)
         return tess_error_at(error, TESS_E_CONFIG, file_name, 0, 0,
-                             "the file is larger than %d KiB",
-                             TESS_YAML_LIMIT_BYTES / 1024);
+                             "the file is larger than %lld KiB",
+                             (long long)(limits->bytes / 1024));
     enum tess_status status = refuse_directives(&reader);
     if (status != TESS_OK)
         return status;

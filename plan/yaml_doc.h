@@ -10,6 +10,7 @@
 #ifndef TESS_PLAN_YAML_DOC_H
 #define TESS_PLAN_YAML_DOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,11 @@ enum {
     TESS_YAML_LIMIT_DEPTH = 8        /* of mappings and lists in each other */
 };
 
+/* What a document may be at most, for readers that need other limits than the above. */
+struct tess_yaml_limits {
+    int64_t bytes, nodes;
+};
+
 enum tess_yaml_kind { TESS_YAML_SCALAR, TESS_YAML_LIST, TESS_YAML_MAP };
 
 struct tess_yaml_node {
@@ -30,6 +36,7 @@ struct tess_yaml_node {
     const char *key;       /* NULL unless the node is a value of a mapping */
     int key_line, key_col; /* of the key, 0 without one */
     const char *text;      /* scalar: the text, without quotes and NUL bytes; else "" */
+    bool is_quoted;        /* scalar: it had quotes; the functions below do not mind */
     int n_children;
     struct tess_yaml_node *first; /* child, in the order of the file */
     struct tess_yaml_node *next;  /* sibling */
@@ -49,6 +56,10 @@ struct tess_yaml_quote {
  * releases in every case. Cost: O(n_bytes), plus O(keys^2) per mapping. */
 enum tess_status tess_yaml_init(struct tess_yaml *yaml, const char *text, size_t n_bytes,
                                 const char *file_name, struct tess_error *error);
+enum tess_status tess_yaml_init_limited(struct tess_yaml *yaml, const char *text,
+                                        size_t n_bytes, const char *file_name,
+                                        const struct tess_yaml_limits *limits,
+                                        struct tess_error *error);
 void tess_yaml_release(struct tess_yaml *yaml); /* accepts zeroed memory and NULL */
 
 /* The value of `key` in a mapping, or NULL. */

@@ -13,6 +13,7 @@ struct draft {
     int inputs[MAX_TASKS][MAX_USES], outputs[MAX_TASKS][MAX_USES];
     int n_tasks, n_tensors;
     bool is_closed[MAX_TENSORS]; /* nobody may add to it any more: it is read */
+    bool is_plain; /* any sizes, one output, nothing odd: more of the search is at work */
 };
 
 static int add_tensor(struct draft *draft, int maker, struct tess_rng *rng)
@@ -24,6 +25,10 @@ static int add_tensor(struct draft *draft, int maker, struct tess_rng *rng)
         (struct tess_tensor_spec){.bytes = 64 * sizes[tess_rng_int(rng, 0, 7)],
                                   .is_input = maker < 0,
                                   .is_retained = tess_rng_int(rng, 0, 7) == 0};
+    if (draft->is_plain)
+        draft->tensors[tensor] =
+            (struct tess_tensor_spec){.bytes = tess_rng_int(rng, 1, 30),
+                                      .is_input = maker < 0};
     draft->maker[tensor] = maker;
     return tensor;
 }
@@ -49,6 +54,10 @@ static void draw_outputs(struct draft *draft, int task, struct tess_rng *rng)
     struct tess_task_spec *spec = &draft->tasks[task];
     int n_outputs = tess_rng_int(rng, 0, 9) == 0 ? 0 : 1 + (tess_rng_int(rng, 0, 4) == 0);
     spec->outputs = draft->outputs[task];
+    if (draft->is_plain) {
+        draft->outputs[task][spec->n_outputs++] = add_tensor(draft, task, rng);
+        return;
+    }
     int older = draft->n_tensors ? tess_rng_int(rng, 0, draft->n_tensors - 1) : 0;
     if (n_outputs == 1 && draft->n_tensors && draft->maker[older] >= 0 &&
         !draft->is_closed[older] && tess_rng_int(rng, 0, 2) == 0) {
@@ -76,9 +85,10 @@ struct tess_task_graph *tess_random_tasks_create(int max_tasks, struct tess_rng 
     struct draft draft = {0};
     struct tess_task_graph *graph = NULL;
     assert(max_tasks <= MAX_TASKS);
+    draft.is_plain = tess_rng_int(rng, 0, 1);
     for (int n = tess_rng_int(rng, 0, 2); n > 0; n--)
         add_tensor(&draft, -1, rng);
-    draft.n_tasks = tess_rng_int(rng, 1, max_tasks);
+    draft.n_tasks = tess_rng_int(rng, draft.is_plain ? (max_tasks + 1) / 2 : 1, max_tasks);
     for (int i = 0; i < draft.n_tasks; i++) {
         draw_inputs(&draft, i, rng);
         draw_outputs(&draft, i, rng);

@@ -1,0 +1,385 @@
+#include "planner/graph_file.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "plan/yaml_doc.h"
+
+/* An id of the file and which it is of the list. */
+struct known_id {
+    int id, index;
+};
+
+struct reader {
+    struct tess_yaml yaml;
+    struct tess_graph_file *file;
+    struct tess_error *error;
+    const struct tess_yaml_node **nodes, **tensor_nodes; /* by index */
+    struct known_id *node_ids, *tensor_ids;              /* sorted by id */
+    struct tess_task_spec *tasks;
+    struct tess_tensor_spec *tensors;
+    int n_nodes, n_tensors;
+    int *uses; /* what the tasks' lists point into */
+    size_t n_text_bytes;
+};
+
+static const struct tess_yaml_node *find(const struct tess_yaml_node *map,
+                                         const char *key)
+{
+    return tess_yaml_find(map, key);
+}
+
+/* A whole number without quotes. */
+static enum tess_status read_number(struct reader *reader,
+                                    const struct tess_yaml_node *node, int64_t high,
+                                    int64_t *value_out)
+{
+    if (node->kind == TESS_YAML_SCALAR && node->is_quoted)
+        return tess_yaml_error(&reader->yaml, node, reader->error,
+                               "%s must be a number, not a text", tess_yaml_label(node));
+    return tess_yaml_int(&reader->yaml, node, 0, high, value_out, reader->error);
+}
+
+/* The value of a key that must be there, of one kind. */
+static enum tess_status need(struct reader *reader, const struct tess_yaml_node *map,
+                             const char *key, enum tess_yaml_kind kind,
+                             const struct tess_yaml_node **value_out)
+{
+    const struct tess_yaml_node *value = find(map, key);
+    if (!value)
+        return tess_yaml_error(&reader->yaml, map, reader->error, "\"%s\" is missing",
+                               key);
+    *value_out = value;
+    return tess_yaml_expect(&reader->yaml, value, kind, reader->error);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const struct known_id *x = a, *y = b;
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* Reads the ids of a list of mappings with `keys`; the mappings by index, and the ids sorted. */
+static enum tess_status read_ids(struct reader *reader, const struct tess_yaml_node *list,
+                                 const char *const *keys,
+                                 const struct tess_yaml_node **nodes,
+                                 struct known_id *ids)
+{
+    int n = 0;
+    for (const struct tess_yaml_node *node = list->first; node; node = node->next, n++) {
+        const struct tess_yaml_node *id_node = NULL;
+        int64_t id;
+        enum tess_status status =
+            tess_yaml_expect_keys(&reader->yaml, node, keys, reader->error);
+        if (status == TESS_OK)
+            status = need(reader, node, "id", TESS_YAML_SCALAR, &id_node);
+        if (status == TESS_OK)
+            status = read_number(reader, id_node, INT32_MAX - 1, &id);
+        if (status != TESS_OK)
+            return status;
+        nodes[n] = node;
+        ids[n] = (struct known_id){(int)id, n};
+    }
+    qsort(ids, (size_t)n, sizeof *ids, compare_ids);
+    for (int i = 1; i < n; i++)
+        if (ids[i].id == ids[i - 1].id)
+            return tess_yaml_error(&reader->yaml, find(nodes[ids[i].index], "id"),
+                                   reader->error,
+                                   "id %d is given twice, first in line %d", ids[i].id,
+                                   nodes[ids[i - 1].index]->line);
+    return TESS_OK;
+}
+
+/* The index of the tensor that an entry of a list names. */
+static enum tess_status read_reference(struct reader *reader,
+                                       const struct tess_yaml_node *entry, int *index_out)
+{
+    int64_t id;
+    enum tess_status status = read_number(reader, entry, INT32_MAX - 1, &id);
+    if (status != TESS_OK)
+        return status;
+    int low = 0, high = reader->n_tensors;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (reader->tensor_ids[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == reader->n_tensors || reader->tensor_ids[low].id != id)
+        return tess_yaml_error(&reader->yaml, entry, reader->error,
+                               "there is no tensor with id %d", (int)id);
+    *index_out = reader->tensor_ids[low].index;
+    return TESS_OK;
+}
+
+/* A text of the file, copied to the end of the texts; "" for none. */
+static enum tess_status copy_text(struct reader *reader,
+                                  const struct tess_yaml_node *node,
+                                  const char **text_out)
+{
+    char *at = reader->file->texts + reader->n_text_bytes;
+    const char *text = "";
+    if (node) {
+        enum tess_status status =
+            tess_yaml_expect(&reader->yaml, node, TESS_YAML_SCALAR, reader->error);
+        if (status != TESS_OK)
+            return status;
+        text = node->text;
+    }
+    size_t n_bytes = strlen(text) + 1;
+    memcpy(at, text, n_bytes);
+    reader->n_text_bytes += n_bytes;
+    *text_out = at;
+    return TESS_OK;
+}
+
+/* Reads a list of tensors of a task to `at`. */
+static enum tess_status read_uses(struct reader *reader,
+                                  const struct tess_yaml_node *node, const char *key,
+                                  int *at, int *n_out)
+{
+    const struct tess_yaml_node *list = NULL;
+    enum tess_status status = need(reader, node, key, TESS_YAML_LIST, &list);
+    if (status != TESS_OK)
+        return status;
+    for (const struct tess_yaml_node *entry = list->first; entry && status == TESS_OK;
+         entry = entry->next)
+        status = read_reference(reader, entry, at++);
+    *n_out = list->n_children;
+    return status;
+}
+
+static unsigned flags_of(const char *op)
+{
+    static const char *const overwriting[] = {"relu", "add", "bnrelu", "swish",
+                                              "reshape"};
+    for (size_t i = 0; i < sizeof overwriting / sizeof *overwriting; i++)
+        if (strcmp(op, overwriting[i]) == 0)
+            return TESS_TASK_OVERWRITES;
+    return strcmp(op, "concat") == 0 ? TESS_TASK_CONCAT : 0;
+}
+
+static enum tess_status read_tasks(struct reader *reader)
+{
+    int *at = reader->uses;
+    for (int i = 0; i < reader->n_nodes; i++) {
+        const struct tess_yaml_node *node = reader->nodes[i], *op = NULL;
+        struct tess_graph_file_task *task = &reader->file->tasks[i];
+        struct tess_task_spec *spec = &reader->tasks[i];
+        int64_t id = 0;
+        enum tess_status status = read_number(reader, find(node, "id"), INT32_MAX, &id);
+        if (status == TESS_OK)
+            status = need(reader, node, "op", TESS_YAML_SCALAR, &op);
+        if (status == TESS_OK)
+            status = copy_text(reader, op, &task->op);
+        if (status == TESS_OK)
+            status = copy_text(reader, find(node, "name"), &task->name);
+        const struct tess_yaml_node *cost = find(node, "cost");
+        if (status == TESS_OK && cost)
+            status = read_number(reader, cost, INT64_MAX, &task->cost);
+        spec->inputs = at;
+        if (status == TESS_OK)
+            status = read_uses(reader, node, "inputs", at, &spec->n_inputs);
+        at += spec->n_inputs;
+        spec->outputs = at;
+        if (status == TESS_OK)
+            status = read_uses(reader, node, "outputs", at, &spec->n_outputs);
+        at += spec->n_outputs;
+        if (status != TESS_OK)
+            return status;
+        task->id = (int)id;
+        spec->flags = flags_of(task->op);
+    }
+    return TESS_OK;
+}
+
+static enum tess_status read_tensors(struct reader *reader)
+{
+    for (int i = 0; i < reader->n_tensors; i++) {
+        const struct tess_yaml_node *node = reader->tensor_nodes[i], *bytes = NULL;
+        int64_t id = 0;
+        enum tess_status status = read_number(reader, find(node, "id"), INT32_MAX, &id);
+        if (status == TESS_OK)
+            status = need(reader, node, "bytes", TESS_YAML_SCALAR, &bytes);
+        if (status == TESS_OK)
+            status = read_number(reader, bytes, TESS_TASKS_LIMIT_BYTES,
+                                 &reader->tensors[i].bytes);
+        if (status == TESS_OK)
+            status =
+                copy_text(reader, find(node, "name"), &reader->file->tensors[i].name);
+        if (status != TESS_OK)
+            return status;
+        reader->file->tensors[i].id = (int)id;
+    }
+    return TESS_OK;
+}
+
+static enum tess_status read_ends(struct reader *reader, const char *key)
+{
+    const struct tess_yaml_node *list = NULL;
+    enum tess_status status =
+        need(reader, reader->yaml.root, key, TESS_YAML_LIST, &list);
+    for (const struct tess_yaml_node *entry = status == TESS_OK ? list->first : NULL;
+         entry && status == TESS_OK; entry = entry->next) {
+        int tensor;
+        status = read_reference(reader, entry, &tensor);
+        if (status != TESS_OK)
+            break;
+        if (strcmp(key, "inputs") == 0)
+            reader->tensors[tensor].is_input = true;
+        else
+            reader->tensors[tensor].is_retained = true;
+    }
+    return status;
+}
+
+/* What the graph says about the spec, at the place in the file that it is about. */
+static enum tess_status make_graph(struct reader *reader)
+{
+    struct tess_tasks_spec spec = {reader->n_nodes, reader->n_tensors, reader->tasks,
+                                   reader->tensors};
+    struct tess_task_fault fault = {-1, -1};
+    struct tess_error error;
+    tess_error_init(&error);
+    enum tess_status status =
+        tess_task_graph_create(&spec, &reader->file->graph, &fault, &error);
+    if (status == TESS_OK)
+        return TESS_OK;
+    if (status == TESS_E_NOMEM)
+        return tess_error_nomem(reader->error);
+    const struct tess_yaml_node *at = fault.task >= 0 ? reader->nodes[fault.task]
+                                      : fault.tensor >= 0
+                                          ? reader->tensor_nodes[fault.tensor]
+                                          : reader->yaml.root;
+    /* The graph counts from 0, the file has ids: the place says which it is. */
+    const char *what = strstr(error.message, ": ");
+    return tess_yaml_error(&reader->yaml, at, reader->error, "%s%s",
+                           fault.task >= 0     ? "this node: "
+                           : fault.tensor >= 0 ? "this tensor: "
+                                               : "",
+                           what ? what + 2 : error.message);
+}
+
+/* Counts what is needed of everything, and gets it. */
+static enum tess_status allocate(struct reader *reader,
+                                 const struct tess_yaml_node *nodes,
+                                 const struct tess_yaml_node *tensors, size_t n_bytes)
+{
+    size_t n_nodes = (size_t)nodes->n_children + 1;
+    size_t n_tensors = (size_t)tensors->n_children + 1;
+    reader->n_nodes = nodes->n_children;
+    reader->n_tensors = tensors->n_children;
+    reader->nodes = calloc(n_nodes, sizeof *reader->nodes);
+    reader->tensor_nodes = calloc(n_tensors, sizeof *reader->tensor_nodes);
+    reader->node_ids = calloc(n_nodes, sizeof *reader->node_ids);
+    reader->tensor_ids = calloc(n_tensors, sizeof *reader->tensor_ids);
+    reader->tasks = calloc(n_nodes, sizeof *reader->tasks);
+    reader->tensors = calloc(n_tensors, sizeof *reader->tensors);
+    /* A number and what parts it from the next are two bytes. The worst escapes of YAML are two
+     * bytes that stand for three. */
+    reader->uses = malloc(sizeof *reader->uses * (n_bytes / 2 + 1));
+    reader->file->texts = malloc(2 * n_bytes + n_nodes * 2 + n_tensors + 1);
+    reader->file->tasks = calloc(n_nodes, sizeof *reader->file->tasks);
+    reader->file->tensors = calloc(n_tensors, sizeof *reader->file->tensors);
+    if (!reader->nodes || !reader->tensor_nodes || !reader->node_ids ||
+        !reader->tensor_ids || !reader->tasks || !reader->tensors || !reader->uses ||
+        !reader->file->texts || !reader->file->tasks || !reader->file->tensors)
+        return tess_error_nomem(reader->error);
+    return TESS_OK;
+}
+
+static enum tess_status read_document(struct reader *reader, size_t n_bytes)
+{
+    static const char *const keys[] = {"name",    "meta",   "nodes",
+                                       "tensors", "inputs", "outputs", NULL};
+    static const char *const node_keys[] = {"id",      "name", "op",  "inputs",
+                                            "outputs", "cost", NULL};
+    static const char *const tensor_keys[] = {"id", "name", "bytes", NULL};
+    const struct tess_yaml_node *root = reader->yaml.root;
+    const struct tess_yaml_node *nodes = NULL, *tensors = NULL;
+    const char *name = "";
+    enum tess_status status =
+        tess_yaml_expect_keys(&reader->yaml, root, keys, reader->error);
+    if (status == TESS_OK)
+        status = need(reader, root, "nodes", TESS_YAML_LIST, &nodes);
+    if (status == TESS_OK)
+        status = need(reader, root, "tensors", TESS_YAML_LIST, &tensors);
+    if (status == TESS_OK)
+        status = allocate(reader, nodes, tensors, n_bytes);
+    if (status == TESS_OK)
+        status = copy_text(reader, find(root, "name"), &name);
+    if (status == TESS_OK) {
+        reader->file->name = strdup(name);
+        if (!reader->file->name)
+            status = tess_error_nomem(reader->error);
+    }
+    if (status == TESS_OK)
+        status = read_ids(reader, nodes, node_keys, reader->nodes, reader->node_ids);
+    if (status == TESS_OK)
+        status = read_ids(reader, tensors, tensor_keys, reader->tensor_nodes,
+                          reader->tensor_ids);
+    if (status == TESS_OK)
+        status = read_tensors(reader);
+    if (status == TESS_OK)
+        status = read_tasks(reader);
+    if (status == TESS_OK)
+        status = read_ends(reader, "inputs");
+    if (status == TESS_OK)
+        status = read_ends(reader, "outputs");
+    return status == TESS_OK ? make_graph(reader) : status;
+}
+
+enum tess_status tess_graph_file_parse(struct tess_graph_file *file, const char *text,
+                                       size_t n_bytes, const char *file_name,
+                                       struct tess_error *error)
+{
+    const struct tess_yaml_limits limits = {TESS_GRAPH_FILE_LIMIT_BYTES,
+                                            TESS_GRAPH_FILE_LIMIT_NODES};
+    struct reader reader = {.file = file, .error = error};
+    *file = (struct tess_graph_file){0};
+    enum tess_status status =
+        tess_yaml_init_limited(&reader.yaml, text, n_bytes, file_name, &limits, error);
+    if (status == TESS_OK)
+        status = read_document(&reader, n_bytes);
+    tess_yaml_release(&reader.yaml);
+    free(reader.nodes);
+    free(reader.tensor_nodes);
+    free(reader.node_ids);
+    free(reader.tensor_ids);
+    free(reader.tasks);
+    free(reader.tensors);
+    free(reader.uses);
+    return status;
+}
+
+enum tess_status tess_graph_file_read(struct tess_graph_file *file, const char *path,
+                                      struct tess_error *error)
+{
+    struct tess_text text;
+    *file = (struct tess_graph_file){0};
+    tess_text_init(&text);
+    enum tess_status status =
+        tess_file_read(path, TESS_GRAPH_FILE_LIMIT_BYTES, &text, error);
+    if (status == TESS_OK)
+        status = tess_graph_file_parse(file, tess_text_string(&text), text.len, path,
+                                       error);
+    tess_text_release(&text);
+    return status;
+}
+
+void tess_graph_file_release(struct tess_graph_file *file)
+{
+    if (!file)
+        return;
+    tess_task_graph_destroy(file->graph);
+    free(file->name);
+    free(file->tasks);
+    free(file->tensors);
+    free(file->texts);
+    *file = (struct tess_graph_file){0};
+}
