@@ -136,8 +136,7 @@ static struct tess_yaml_node *new_node(const yaml_event_t *event, const yaml_eve
                  : event->type == YAML_SEQUENCE_START_EVENT ? TESS_YAML_LIST
                                                             : TESS_YAML_MAP;
     node->text = text;
-    node->is_quoted =
-        is_scalar && event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    node->is_quoted = is_scalar && event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     node->line = (int)event->start_mark.line + 1;
     node->col = (int)event->start_mark.column + 1;
     if (key) {

@@ -118,9 +118,8 @@ static enum tess_status read_reference(struct reader *reader,
 }
 
 /* A text of the file, copied to the end of the texts; "" for none. */
-static enum tess_status copy_text(struct reader *reader,
-                                  const struct tess_yaml_node *node,
-                                  const char **text_out)
+static enum tess_status
+copy_text(struct reader *reader, const struct tess_yaml_node *node, const char **text_out)
 {
     char *at = reader->file->texts + reader->n_text_bytes;
     const char *text = "";
@@ -222,8 +221,7 @@ static enum tess_status read_tensors(struct reader *reader)
 static enum tess_status read_ends(struct reader *reader, const char *key)
 {
     const struct tess_yaml_node *list = NULL;
-    enum tess_status status =
-        need(reader, reader->yaml.root, key, TESS_YAML_LIST, &list);
+    enum tess_status status = need(reader, reader->yaml.root, key, TESS_YAML_LIST, &list);
     for (const struct tess_yaml_node *entry = status == TESS_OK ? list->first : NULL;
          entry && status == TESS_OK; entry = entry->next) {
         int tensor;
@@ -295,9 +293,9 @@ static enum tess_status allocate(struct reader *reader,
 
 static enum tess_status read_document(struct reader *reader, size_t n_bytes)
 {
-    static const char *const keys[] = {"name",    "meta",   "nodes",
-                                       "tensors", "inputs", "outputs", NULL};
-    static const char *const node_keys[] = {"id",      "name", "op",  "inputs",
+    static const char *const keys[] = {"name",   "meta",    "nodes", "tensors",
+                                       "inputs", "outputs", NULL};
+    static const char *const node_keys[] = {"id",      "name", "op", "inputs",
                                             "outputs", "cost", NULL};
     static const char *const tensor_keys[] = {"id", "name", "bytes", NULL};
     const struct tess_yaml_node *root = reader->yaml.root;
@@ -366,8 +364,8 @@ enum tess_status tess_graph_file_read(struct tess_graph_file *file, const char *
     enum tess_status status =
         tess_file_read(path, TESS_GRAPH_FILE_LIMIT_BYTES, &text, error);
     if (status == TESS_OK)
-        status = tess_graph_file_parse(file, tess_text_string(&text), text.len, path,
-                                       error);
+        status =
+            tess_graph_file_parse(file, tess_text_string(&text), text.len, path, error);
     tess_text_release(&text);
     return status;
 }

@@ -24,7 +24,7 @@ enum {
 
 struct tess_graph_file_task {
     int id;
-    int64_t cost;         /* 0 if the file has none */
+    int64_t cost; /* 0 if the file has none */
     const char *name, *op;
 };
 
@@ -34,9 +34,9 @@ struct tess_graph_file_tensor {
 };
 
 struct tess_graph_file {
-    struct tess_task_graph *graph; /* tasks and tensors in the order of the file */
-    char *name;                    /* "" if the file has none */
-    struct tess_graph_file_task *tasks;     /* [graph->n_tasks] */
+    struct tess_task_graph *graph;      /* tasks and tensors in the order of the file */
+    char *name;                         /* "" if the file has none */
+    struct tess_graph_file_task *tasks; /* [graph->n_tasks] */
     struct tess_graph_file_tensor *tensors; /* [graph->n_tensors] */
     char *texts;                            /* what names point into */
 };

@@ -17,7 +17,7 @@ struct run {
     const struct tess_beam *beam;
     struct tess_frontier frontier;
     struct tess_state_tree tree;
-    int *moves, *ready;     /* [n_chains] */
+    int *moves, *ready; /* [n_chains] */
     int64_t best_bytes; /* peak of the order found; upper_bytes so far */
     int *order_out;
     bool is_full;
@@ -41,8 +41,8 @@ static void expand(struct run *run)
     memcpy(run->ready, frontier->ready, sizeof *run->ready * (size_t)n_ready);
     for (int i = 0; i < n_ready && !run->is_full; i++) {
         int64_t after;
-        int64_t most = tess_max_i64(
-            most_here, tess_frontier_probe(frontier, run->ready[i], &after));
+        int64_t most =
+            tess_max_i64(most_here, tess_frontier_probe(frontier, run->ready[i], &after));
         if (most >= run->best_bytes)
             continue;
         int n_moves = 0;

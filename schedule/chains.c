@@ -85,9 +85,8 @@ static void count_reads(struct fusion *fusion, int chain_a, int chain_b, bool al
                 for (int k = 0; k < graph->tasks[i].n_inputs; k++) {
                     int t = graph->tasks[i].inputs[k];
                     const struct tess_task_tensor *tensor = &graph->tensors[t];
-                    int maker = tensor->n_producers
-                                    ? fusion->first_of[tensor->producers[0]]
-                                    : -1;
+                    int maker =
+                        tensor->n_producers ? fusion->first_of[tensor->producers[0]] : -1;
                     bool is_own = maker == chain_a || maker == chain_b;
                     if (pass == 0)
                         fusion->n_unread[t] =
@@ -121,8 +120,7 @@ static int only_neighbour(const struct fusion *fusion, int chain, bool is_after)
         const struct tess_task *task = &fusion->graph->tasks[i];
         int n = is_after ? task->n_after : task->n_before;
         for (int k = 0; k < n; k++) {
-            int other =
-                fusion->first_of[is_after ? task->after[k] : task->before[k]];
+            int other = fusion->first_of[is_after ? task->after[k] : task->before[k]];
             if (other == chain)
                 continue;
             if (found >= 0 && found != other)

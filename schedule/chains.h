@@ -10,7 +10,7 @@
 #include "schedule/task_graph.h"
 
 struct tess_chain {
-    const int *tasks; /* [n_tasks] in the order in which they run */
+    const int *tasks;          /* [n_tasks] in the order in which they run */
     const int *before, *after; /* chains, rising */
     int n_tasks, n_before, n_after;
 };

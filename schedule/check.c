@@ -76,7 +76,8 @@ static bool may_overwrite(const struct tess_task_graph *graph, int task_id, int 
         reads_it |= task->inputs[k] == input;
     return (task->flags & TESS_TASK_OVERWRITES) && task->n_outputs == 1 &&
            task->outputs[0] == output && reads_it &&
-           graph->tensors[output].n_producers == 1 && !graph->tensors[input].is_retained &&
+           graph->tensors[output].n_producers == 1 &&
+           !graph->tensors[input].is_retained &&
            graph->tensors[input].bytes == graph->tensors[output].bytes;
 }
 

@@ -65,11 +65,10 @@ static enum tess_status evaluate(struct climbing *climbing, const int *order,
                                  struct score *score_out, struct tess_error *error)
 {
     struct score score = {0, 0};
-    enum tess_status status = tess_peak_of_order(climbing->graph, order, &score.peak,
-                                                 climbing->bytes, error);
+    enum tess_status status =
+        tess_peak_of_order(climbing->graph, order, &score.peak, climbing->bytes, error);
     for (int i = 0; i < climbing->graph->n_tasks && status == TESS_OK; i++) {
-        double above =
-            (double)(climbing->bytes[i] - climbing->climb->floor_bytes);
+        double above = (double)(climbing->bytes[i] - climbing->climb->floor_bytes);
         if (above > 0)
             score.excess += above * above;
     }
@@ -173,9 +172,9 @@ static enum tess_status try_places(struct climbing *climbing, bool *is_better_ou
             status = find_sets(climbing, task, error);
         for (int k = 0; k < 2 && status == TESS_OK; k++) {
             bool is_better;
-            status = try_set(climbing,
-                             climbing->sets[k] + climbing->set_bytes * (size_t)task,
-                             &is_better, error);
+            status =
+                try_set(climbing, climbing->sets[k] + climbing->set_bytes * (size_t)task,
+                        &is_better, error);
             *is_better_out |= is_better;
         }
     }

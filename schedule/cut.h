@@ -19,9 +19,9 @@ enum tess_side {
 struct tess_cut {
     const struct tess_chains *chains; /* borrowed */
     int *first_maker, *first_ender;   /* [n_tensors + 1] into `lists` */
-    int *lists;    /* chains that write a tensor; chains after all of which it is dead */
-    int *node_of;  /* [n_chains] of the network, where it is free */
-    int *stack;    /* [n_chains] */
+    int *lists;   /* chains that write a tensor; chains after all of which it is dead */
+    int *node_of; /* [n_chains] of the network, where it is free */
+    int *stack;   /* [n_chains] */
     signed char *side; /* [n_chains] tess_side: what is asked, then what was found */
     struct tess_flow flow;
 };

@@ -61,8 +61,7 @@ void tess_flow_add_arc(struct tess_flow *flow, int from, int to, int64_t room)
     assert(room >= 0);
     if (flow->n_arcs + 2 > flow->arc_capacity && !flow->is_broken) {
         int capacity = flow->arc_capacity ? 2 * flow->arc_capacity : 1024;
-        struct tess_flow_arc *arcs =
-            realloc(flow->arcs, sizeof *arcs * (size_t)capacity);
+        struct tess_flow_arc *arcs = realloc(flow->arcs, sizeof *arcs * (size_t)capacity);
         flow->is_broken = !arcs;
         if (arcs) {
             flow->arcs = arcs;

@@ -27,8 +27,7 @@ static int choose(struct tess_frontier *frontier, enum tess_greedy_rule rule,
         int64_t after, peak = tess_frontier_probe(frontier, frontier->ready[i], &after);
         struct choice choice = {after, peak, frontier->ready[i]};
         if (rule == TESS_GREEDY_LOWEST)
-            choice =
-                (struct choice){tess_max_i64(peak, most), after, frontier->ready[i]};
+            choice = (struct choice){tess_max_i64(peak, most), after, frontier->ready[i]};
         if (best.chain < 0 || is_better(&choice, &best))
             best = choice;
     }

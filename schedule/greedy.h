@@ -6,7 +6,7 @@
 
 enum tess_greedy_rule {
     TESS_GREEDY_FEWEST, /* fewest bytes alive after it, then the lower peak */
-    TESS_GREEDY_LOWEST  /* lowest peak, no matter below the peak so far, then fewest bytes */
+    TESS_GREEDY_LOWEST /* lowest peak, no matter below the peak so far, then fewest bytes */
 };
 
 /* Fills chain_order_out [n_chains]. `is_safe`: moves that cannot hurt come first. Ties: the lower

@@ -64,7 +64,7 @@ struct search {
     struct tess_cut cut;
     struct entry *heap;
     int n_heap, heap_capacity;
-    int *moves; /* [n_chains] */
+    int *moves;   /* [n_chains] */
     bool is_full; /* the last side searched had no room for more states */
 };
 
@@ -225,9 +225,8 @@ static enum tess_status search_side(struct search *search, int side_id, int64_t 
         }
         bool is_late = n_expanded % 64 == 63 && tess_clock_us() > lattice->deadline_us;
         tess_state_tree_go(tree, entry.state);
-        search->is_full =
-            !is_late && n_expanded < limit &&
-            !expand(search, side, tree->states[entry.state].most);
+        search->is_full = !is_late && n_expanded < limit &&
+                          !expand(search, side, tree->states[entry.state].most);
         if (is_late || n_expanded == limit || search->is_full) {
             tess_state_tree_go(tree, 0);
             *outcome_out = AT_LIMIT;
@@ -253,8 +252,7 @@ static enum tess_status start_side(struct search *search, int side_id,
         tess_frontier_init(&side->frontier, chains, side_id == 1, error);
     if (status != TESS_OK)
         return status;
-    side->settled =
-        malloc(sizeof *side->settled * (size_t)(2 * chains->n_chains + 1));
+    side->settled = malloc(sizeof *side->settled * (size_t)(2 * chains->n_chains + 1));
     if (!side->settled)
         return tess_error_nomem(error);
     for (int i = 0; i < begin; i++) {
@@ -302,8 +300,9 @@ static enum tess_status search_both(struct search *search,
             *answer_out = TESS_LATTICE_NONE;
             return TESS_OK;
         }
-        if (outcome == AT_LIMIT && (search->is_full || limit >= lattice->max_limit_states ||
-                                    tess_clock_us() > lattice->deadline_us)) {
+        if (outcome == AT_LIMIT &&
+            (search->is_full || limit >= lattice->max_limit_states ||
+             tess_clock_us() > lattice->deadline_us)) {
             *answer_out = TESS_LATTICE_GAVE_UP;
             return TESS_OK;
         }
@@ -321,8 +320,7 @@ enum tess_status tess_lattice_search(struct tess_lattice *lattice, int *chain_or
 {
     struct search search = {.lattice = lattice, .n_free = end - begin};
     enum tess_status status = tess_cut_init(&search.cut, lattice->chains, error);
-    search.moves =
-        malloc(sizeof *search.moves * (size_t)(lattice->chains->n_chains + 1));
+    search.moves = malloc(sizeof *search.moves * (size_t)(lattice->chains->n_chains + 1));
     if (status == TESS_OK && !search.moves)
         status = tess_error_nomem(error);
     for (int side = 0; side < 2 && status == TESS_OK; side++)

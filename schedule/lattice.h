@@ -9,9 +9,11 @@
 /* What to search, and what it cost. */
 struct tess_lattice {
     const struct tess_chains *chains; /* borrowed */
-    int64_t floor_bytes; /* in: no order of interest is below; out: raised as far as proven */
+    int64_t
+        floor_bytes; /* in: no order of interest is below; out: raised as far as proven */
     int64_t upper_bytes; /* only orders below this are of interest */
-    int64_t limit_states;    /* expanded from one side before the other is tried; doubled.. */
+    int64_t
+        limit_states; /* expanded from one side before the other is tried; doubled.. */
     int64_t max_limit_states; /* ..up to this, where the search gives up */
     int64_t memory_bytes;     /* for the states of one side */
     double deadline_us;       /* base/clock.h */
@@ -20,8 +22,8 @@ struct tess_lattice {
 };
 
 enum tess_lattice_answer {
-    TESS_LATTICE_FOUND, /* an order whose peak is at most floor_bytes, as it is now */
-    TESS_LATTICE_NONE,  /* there is none below upper_bytes */
+    TESS_LATTICE_FOUND,  /* an order whose peak is at most floor_bytes, as it is now */
+    TESS_LATTICE_NONE,   /* there is none below upper_bytes */
     TESS_LATTICE_GAVE_UP /* floor_bytes is what could be proven */
 };
 

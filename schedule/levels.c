@@ -49,7 +49,7 @@ struct solver {
     struct origin **origins; /* [n_tasks + 1] per level */
     int *table;              /* [table_capacity] states of `next` */
     int table_capacity;
-    int64_t held_bytes;      /* of origins */
+    int64_t held_bytes; /* of origins */
 };
 
 static void release_level(struct level *level)
@@ -67,8 +67,7 @@ static bool make_room(struct solver *solver, struct origin **origins)
     int capacity = next->capacity ? 2 * next->capacity : 64;
     size_t n = (size_t)capacity, set_bytes = sizeof(uint64_t) * (size_t)solver->n_words;
     int64_t now = (int64_t)(set_bytes + sizeof(int64_t)) * solver->now.capacity;
-    int64_t more =
-        (int64_t)(n * (set_bytes + sizeof(int64_t) + sizeof(struct origin)));
+    int64_t more = (int64_t)(n * (set_bytes + sizeof(int64_t) + sizeof(struct origin)));
     if (solver->held_bytes + now + more > solver->levels->memory_bytes ||
         capacity > INT32_MAX / 4)
         return false;
@@ -177,8 +176,7 @@ static enum tess_levels_answer fill_next(struct solver *solver, struct origin **
             if (most > levels->budget_bytes)
                 continue;
             set[place >> 6] |= UINT64_C(1) << (place & 63);
-            bool is_added =
-                add(solver, set, most, (struct origin){i, place}, origins);
+            bool is_added = add(solver, set, most, (struct origin){i, place}, origins);
             set[place >> 6] &= ~(UINT64_C(1) << (place & 63));
             if (!is_added)
                 return TESS_LEVELS_NO_ROOM;
@@ -242,8 +240,7 @@ static enum tess_status start(struct solver *solver, struct tess_error *error)
 }
 
 enum tess_status tess_levels_solve(struct tess_levels *levels, int *segment_out,
-                                   int64_t *peak_out,
-                                   enum tess_levels_answer *answer_out,
+                                   int64_t *peak_out, enum tess_levels_answer *answer_out,
                                    struct tess_error *error)
 {
     assert(levels->begin < levels->end);
@@ -252,8 +249,8 @@ enum tess_status tess_levels_solve(struct tess_levels *levels, int *segment_out,
         .levels = levels, .n_tasks = n_tasks, .n_words = (n_tasks + 63) / 64};
     enum tess_status status = start(&solver, error);
     if (status == TESS_OK) {
-        *answer_out = solver.now.most[0] > levels->budget_bytes ? TESS_LEVELS_NONE
-                                                                : solve(&solver);
+        *answer_out =
+            solver.now.most[0] > levels->budget_bytes ? TESS_LEVELS_NONE : solve(&solver);
         if (*answer_out == TESS_LEVELS_SOLVED) {
             assert(solver.now.n_states == 1);
             *peak_out = solver.now.most[0];

@@ -29,8 +29,7 @@ enum tess_levels_answer {
 /* Finds the best order of the segment; fills segment_out [end - begin] and *peak_out if solved.
  * TESS_E_NOMEM. Cost: O(states * (ready tasks * tensors + n_tasks / 64)). */
 enum tess_status tess_levels_solve(struct tess_levels *levels, int *segment_out,
-                                   int64_t *peak_out,
-                                   enum tess_levels_answer *answer_out,
+                                   int64_t *peak_out, enum tess_levels_answer *answer_out,
                                    struct tess_error *error);
 
 #endif

@@ -82,8 +82,7 @@ static enum tess_status take_tasks(struct exact *exact, const int *order,
                                    struct tess_error *error)
 {
     int64_t peak;
-    enum tess_status status =
-        tess_peak_of_order(exact->graph, order, &peak, NULL, error);
+    enum tess_status status = tess_peak_of_order(exact->graph, order, &peak, NULL, error);
     if (status == TESS_OK && peak < exact->upper_bytes) {
         exact->upper_bytes = peak;
         memcpy(exact->order, order, sizeof *order * (size_t)exact->graph->n_tasks);
@@ -100,9 +99,9 @@ static enum tess_status take_quick_orders(struct exact *exact, struct tess_error
 {
     size_t n = (size_t)exact->graph->n_tasks + 1;
     int *order = malloc(sizeof *order * n);
-    enum tess_status status =
-        order ? tess_task_graph_file_order(exact->graph, order, error)
-              : tess_error_nomem(error);
+    enum tess_status status = order
+                                  ? tess_task_graph_file_order(exact->graph, order, error)
+                                  : tess_error_nomem(error);
     if (status == TESS_OK)
         status = take_tasks(exact, order, error);
     free(order);
@@ -129,13 +128,13 @@ static enum tess_status try_beams(struct exact *exact, struct tess_error *error)
     static const int widths[] = {8, 64};
     enum tess_status status = TESS_OK;
     for (size_t i = 0; i < sizeof widths / sizeof *widths && status == TESS_OK; i++) {
-        struct tess_beam beam = {
-            .chains = &exact->chains,
-            .width = widths[i],
-            .upper_bytes = exact->upper_bytes,
-            .floor_bytes = exact->lower_bytes,
-            .memory_bytes = exact->limits->memory_bytes,
-            .deadline_us = deadline(exact, BOUND_PERCENT + BEAM_PERCENT)};
+        struct tess_beam beam = {.chains = &exact->chains,
+                                 .width = widths[i],
+                                 .upper_bytes = exact->upper_bytes,
+                                 .floor_bytes = exact->lower_bytes,
+                                 .memory_bytes = exact->limits->memory_bytes,
+                                 .deadline_us =
+                                     deadline(exact, BOUND_PERCENT + BEAM_PERCENT)};
         bool is_found = false;
         if (is_closed(exact) || !is_on(exact, TESS_ORDER_BEAM))
             break;
@@ -168,16 +167,16 @@ static enum tess_status climb(struct exact *exact, struct tess_error *error)
 
 static void init_lattice(const struct exact *exact, struct tess_lattice *lattice)
 {
-    *lattice = (struct tess_lattice){
-        .chains = &exact->chains,
-        .floor_bytes = exact->lower_bytes,
-        .upper_bytes = exact->upper_bytes,
-        .limit_states = 2000,
-        .max_limit_states = INT64_C(1) << 40,
-        .memory_bytes = exact->limits->memory_bytes / 2,
-        .deadline_us = deadline(exact, LATTICE_PERCENT),
-        .without_safe = !is_on(exact, TESS_ORDER_SAFE),
-        .without_valleys = !is_on(exact, TESS_ORDER_VALLEYS)};
+    *lattice =
+        (struct tess_lattice){.chains = &exact->chains,
+                              .floor_bytes = exact->lower_bytes,
+                              .upper_bytes = exact->upper_bytes,
+                              .limit_states = 2000,
+                              .max_limit_states = INT64_C(1) << 40,
+                              .memory_bytes = exact->limits->memory_bytes / 2,
+                              .deadline_us = deadline(exact, LATTICE_PERCENT),
+                              .without_safe = !is_on(exact, TESS_ORDER_SAFE),
+                              .without_valleys = !is_on(exact, TESS_ORDER_VALLEYS)};
 }
 
 static enum tess_status search(struct exact *exact, struct tess_error *error)
@@ -268,9 +267,9 @@ static enum tess_status run(const struct tess_task_graph *graph,
     result_out->n_expanded = exact.n_expanded;
     result_out->n_fused = exact.chains.n_chains;
     if (status == TESS_OK)
-        status = tess_order_result_finish(
-            graph, exact.lower_bytes, is_closed(&exact) ? closed_by : "limit",
-            result_out, error);
+        status = tess_order_result_finish(graph, exact.lower_bytes,
+                                          is_closed(&exact) ? closed_by : "limit",
+                                          result_out, error);
     release(&exact);
     return status;
 }

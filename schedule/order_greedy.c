@@ -13,8 +13,8 @@ static enum tess_status run(const struct tess_task_graph *graph,
     (void)limits;
     enum tess_status status = tess_chains_single(&singles, graph, error);
     if (status == TESS_OK)
-        status = tess_greedy_order(&singles, TESS_GREEDY_FEWEST, false,
-                                   result_out->order, error);
+        status = tess_greedy_order(&singles, TESS_GREEDY_FEWEST, false, result_out->order,
+                                   error);
     result_out->n_expanded = 0;
     result_out->n_fused = graph->n_tasks;
     tess_chains_release(&singles);

@@ -149,11 +149,11 @@ static enum tess_status run(const struct tess_task_graph *graph,
     int64_t peak;
     status = tess_peak_of_order(graph, order, &peak, serenity.task_bytes, error);
     serenity.lower_bytes = tess_peak_trivial_bound(graph);
-    serenity.levels = (struct tess_levels){
-        .singles = &singles,
-        .order = order,
-        .memory_bytes = limits->memory_bytes,
-        .deadline_us = tess_clock_us() + limits->seconds * 1e6};
+    serenity.levels =
+        (struct tess_levels){.singles = &singles,
+                             .order = order,
+                             .memory_bytes = limits->memory_bytes,
+                             .deadline_us = tess_clock_us() + limits->seconds * 1e6};
     if (status == TESS_OK)
         status = find_cuts(&singles, order, is_cut, error);
     if (status == TESS_OK)

@@ -13,9 +13,13 @@ void tess_order_limits_init(struct tess_order_limits *limits)
 
 const struct tess_order_method *const *tess_order_methods(void)
 {
-    static const struct tess_order_method *const all[] = {
-        &tess_method_exact, &tess_method_serenity, &tess_method_greedy, &tess_method_dfs,
-        &tess_method_kahn,  &tess_method_file,     NULL};
+    static const struct tess_order_method *const all[] = {&tess_method_exact,
+                                                          &tess_method_serenity,
+                                                          &tess_method_greedy,
+                                                          &tess_method_dfs,
+                                                          &tess_method_kahn,
+                                                          &tess_method_file,
+                                                          NULL};
     return all;
 }
 
@@ -37,8 +41,7 @@ enum tess_status tess_order_result_finish(const struct tess_task_graph *graph,
         tess_peak_of_order(graph, result->order, &result->peak_bytes, NULL, error);
     if (status != TESS_OK)
         return status;
-    result->lower_bound_bytes =
-        tess_max_i64(bound_bytes, tess_peak_trivial_bound(graph));
+    result->lower_bound_bytes = tess_max_i64(bound_bytes, tess_peak_trivial_bound(graph));
     assert(result->lower_bound_bytes <= result->peak_bytes);
     result->is_proven = result->lower_bound_bytes == result->peak_bytes;
     result->closed_by = closed_by;

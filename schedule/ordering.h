@@ -13,13 +13,13 @@
 
 /* Parts of the exact method that can be left out, to see what they are worth. */
 enum tess_order_part {
-    TESS_ORDER_FUSION = 1,  /* chains become one */
-    TESS_ORDER_CUTS = 2,    /* lower bound by minimum cuts */
-    TESS_ORDER_BEAM = 4,    /* upper bound by beam search */
-    TESS_ORDER_CLIMB = 8,   /* upper bound by cut search */
-    TESS_ORDER_SAFE = 16,   /* safe moves without branching */
+    TESS_ORDER_FUSION = 1,   /* chains become one */
+    TESS_ORDER_CUTS = 2,     /* lower bound by minimum cuts */
+    TESS_ORDER_BEAM = 4,     /* upper bound by beam search */
+    TESS_ORDER_CLIMB = 8,    /* upper bound by cut search */
+    TESS_ORDER_SAFE = 16,    /* safe moves without branching */
     TESS_ORDER_VALLEYS = 32, /* commits at valleys */
-    TESS_ORDER_WINDOWS = 64 /* window search when the rest ran out of time */
+    TESS_ORDER_WINDOWS = 64  /* window search when the rest ran out of time */
 };
 
 struct tess_order_limits {
@@ -38,7 +38,7 @@ struct tess_order_result {
     bool is_proven;            /* peak_bytes == lower_bound_bytes */
     int64_t n_expanded;        /* states that a search expanded */
     int n_fused;               /* tasks left after fusion; n_tasks without */
-    const char *closed_by;     /* what ended the search, a word: "bound", "search", "time" */
+    const char *closed_by; /* what ended the search, a word: "bound", "search", "time" */
 };
 
 struct tess_order_method {

@@ -11,8 +11,8 @@ struct counting {
     struct tess_tensor_spec *tensors; /* [n_tensors] */
     struct tess_task_spec *tasks;     /* [n_tasks] */
     int *viewed_by;                   /* [n_tensors] the concat that views it, or -1 */
-    int *seen_by;                     /* [n_tensors] task whose reads were last gathered */
-    int *reads;                       /* all inputs, in blocks that `tasks` points into */
+    int *seen_by; /* [n_tensors] task whose reads were last gathered */
+    int *reads;   /* all inputs, in blocks that `tasks` points into */
     int64_t n_reads, capacity;
     int *first_read; /* [n_tasks + 1] where a task's inputs begin in `reads` */
 };
@@ -65,8 +65,7 @@ static bool add_read(struct counting *counting, int tensor)
 {
     if (counting->n_reads == counting->capacity) {
         int64_t capacity = counting->capacity ? 2 * counting->capacity : 256;
-        int *reads =
-            realloc(counting->reads, sizeof *reads * (size_t)capacity);
+        int *reads = realloc(counting->reads, sizeof *reads * (size_t)capacity);
         if (!reads)
             return false;
         counting->reads = reads;
@@ -136,15 +135,15 @@ static enum tess_status start(struct counting *counting,
         return tess_error_nomem(error);
     for (int t = 0; t < graph->n_tensors; t++) {
         counting->viewed_by[t] = counting->seen_by[t] = -1;
-        counting->tensors[t] = (struct tess_tensor_spec){
-            graph->tensors[t].bytes, graph->tensors[t].is_input,
-            graph->tensors[t].is_retained};
+        counting->tensors[t] =
+            (struct tess_tensor_spec){graph->tensors[t].bytes, graph->tensors[t].is_input,
+                                      graph->tensors[t].is_retained};
     }
     for (int i = 0; i < graph->n_tasks; i++)
-        counting->tasks[i] = (struct tess_task_spec){
-            .flags = graph->tasks[i].flags,
-            .n_outputs = graph->tasks[i].n_outputs,
-            .outputs = graph->tasks[i].outputs};
+        counting->tasks[i] =
+            (struct tess_task_spec){.flags = graph->tasks[i].flags,
+                                    .n_outputs = graph->tasks[i].n_outputs,
+                                    .outputs = graph->tasks[i].outputs};
     return TESS_OK;
 }
 

@@ -56,8 +56,7 @@ static enum tess_status check_spec(const struct tess_tasks_spec *spec,
         const struct tess_task_spec *task = &spec->tasks[i];
         for (int k = 0; k < task->n_inputs + task->n_outputs; k++) {
             bool is_output = k >= task->n_inputs;
-            int tensor =
-                is_output ? task->outputs[k - task->n_inputs] : task->inputs[k];
+            int tensor = is_output ? task->outputs[k - task->n_inputs] : task->inputs[k];
             if (tensor < 0 || tensor >= spec->n_tensors)
                 return refuse(fault_out, i, tensor, error, "there is no such tensor");
             if (is_output && spec->tensors[tensor].is_input)

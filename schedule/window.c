@@ -10,12 +10,7 @@
 
 /* TUNING: windows begin with 40 chains and 3000 states; after 25 failures in a row they grow by
  * half and twice. Found on random layered graphs of 1000 tasks (2026-11). */
-enum {
-    START_CHAINS = 40,
-    START_STATES = 3000,
-    MAX_STATES = 200000,
-    N_FAILURES = 25
-};
+enum { START_CHAINS = 40, START_STATES = 3000, MAX_STATES = 200000, N_FAILURES = 25 };
 
 struct windows {
     struct tess_lattice *lattice;
@@ -100,8 +95,8 @@ static enum tess_status search(struct windows *windows, struct tess_error *error
     tess_rng_init(&rng, 1);
     while (windows->peak > windows->lattice->floor_bytes &&
            tess_clock_us() < windows->lattice->deadline_us) {
-        enum tess_status status = evaluate(windows, windows->order, &windows->peak,
-                                           &windows->excess, error);
+        enum tess_status status =
+            evaluate(windows, windows->order, &windows->peak, &windows->excess, error);
         if (status != TESS_OK)
             return status;
         int center = draw_peak(windows, &rng);

@@ -53,9 +53,9 @@ static int64_t found_peak(const struct tess_task_graph *graph, unsigned variant)
     assert_int_equal(tess_task_graph_file_order(graph, order, NULL), TESS_OK);
     int scratch[16];
     tess_chains_contract(&chains, order, false, scratch, chain_order);
-    assert_int_equal(tess_lattice_search(&lattice, chain_order, 0, chains.n_chains,
-                                         &answer, NULL),
-                     TESS_OK);
+    assert_int_equal(
+        tess_lattice_search(&lattice, chain_order, 0, chains.n_chains, &answer, NULL),
+        TESS_OK);
     assert_int_equal(answer, TESS_LATTICE_FOUND);
     tess_chains_expand(&chains, chain_order, order);
     assert_int_equal(tess_check_order(graph, order, &peak, NULL), TESS_OK);

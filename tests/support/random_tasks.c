@@ -26,9 +26,8 @@ static int add_tensor(struct draft *draft, int maker, struct tess_rng *rng)
                                   .is_input = maker < 0,
                                   .is_retained = tess_rng_int(rng, 0, 7) == 0};
     if (draft->is_plain)
-        draft->tensors[tensor] =
-            (struct tess_tensor_spec){.bytes = tess_rng_int(rng, 1, 30),
-                                      .is_input = maker < 0};
+        draft->tensors[tensor] = (struct tess_tensor_spec){
+            .bytes = tess_rng_int(rng, 1, 30), .is_input = maker < 0};
     draft->maker[tensor] = maker;
     return tensor;
 }
@@ -88,7 +87,8 @@ struct tess_task_graph *tess_random_tasks_create(int max_tasks, struct tess_rng 
     draft.is_plain = tess_rng_int(rng, 0, 1);
     for (int n = tess_rng_int(rng, 0, 2); n > 0; n--)
         add_tensor(&draft, -1, rng);
-    draft.n_tasks = tess_rng_int(rng, draft.is_plain ? (max_tasks + 1) / 2 : 1, max_tasks);
+    draft.n_tasks =
+        tess_rng_int(rng, draft.is_plain ? (max_tasks + 1) / 2 : 1, max_tasks);
     for (int i = 0; i < draft.n_tasks; i++) {
         draw_inputs(&draft, i, rng);
         draw_outputs(&draft, i, rng);
