@@ -72,6 +72,7 @@ void tess_state_tree_clear(struct tess_state_tree *tree)
     tree->states[0] = (struct tess_state){.most = bytes, .bytes = bytes, .parent = -1};
     tree->n_states = 1;
     tree->n_moves = 0;
+    tree->first_in_table = 0;
     tree->at = tree->path[0] = 0;
     tree->table[find_slot(tree, tree->states[0].key)] = 0;
     tree->n_in_table = 1;
@@ -146,7 +147,7 @@ static bool make_room(struct tess_state_tree *tree, int n_moves)
 static void fill_table(struct tess_state_tree *tree)
 {
     empty_table(tree);
-    for (int i = 0; i < tree->n_states; i++) {
+    for (int i = tree->first_in_table; i < tree->n_states; i++) {
         int slot = find_slot(tree, tree->states[i].key);
         tree->n_in_table += tree->table[slot] < 0;
         tree->table[slot] = i;
@@ -247,5 +248,6 @@ void tess_state_tree_keep(struct tess_state_tree *tree, int first, const int *ke
     }
     tree->n_states = first + n_kept;
     tree->n_moves = n_moves;
+    tree->first_in_table = tree->n_states;
     empty_table(tree);
 }

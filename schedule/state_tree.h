@@ -29,9 +29,10 @@ struct tess_state_tree {
     int n_states, n_moves, state_capacity, move_capacity;
     int *table; /* [table_capacity] states by key; -1: none */
     int table_capacity, table_allocated, n_in_table;
-    int at;       /* state where the frontier is */
-    int *path;    /* [n_chains + 1] states from the root to `at`, by level */
-    int *scratch; /* [n_chains + 1] */
+    int first_in_table; /* states before it are not looked up any more */
+    int at;             /* state where the frontier is */
+    int *path;          /* [n_chains + 1] states from the root to `at`, by level */
+    int *scratch;       /* [n_chains + 1] */
 };
 
 enum tess_state_fate { TESS_STATE_ADDED, TESS_STATE_KNOWN, TESS_STATE_NO_ROOM };
