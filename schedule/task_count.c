@@ -61,8 +61,13 @@ static void find_views(struct counting *counting, const int *order)
     }
 }
 
+/* What concats of concats of concats make all of their readers read. */
+enum { LIMIT_READS = 1 << 25 };
+
 static bool add_read(struct counting *counting, int tensor)
 {
+    if (counting->n_reads == LIMIT_READS)
+        return false;
     if (counting->n_reads == counting->capacity) {
         int64_t capacity = counting->capacity ? 2 * counting->capacity : 256;
         int *reads = realloc(counting->reads, sizeof *reads * (size_t)capacity);
@@ -103,7 +108,7 @@ static bool add_reads_of(struct counting *counting, int task_id)
                 return false;
         }
     }
-    return counting->n_reads < INT32_MAX;
+    return true;
 }
 
 /* A retained output retains what it views: from the last task to the first. */
@@ -184,7 +189,10 @@ enum tess_status tess_task_graph_count(const struct tess_task_graph *graph,
         status = apply_views(&counting, error);
     for (int i = 0; i < graph->n_tasks && status == TESS_OK; i++) {
         if (!add_reads_of(&counting, i))
-            status = tess_error_nomem(error);
+            status = counting.n_reads < LIMIT_READS
+                         ? tess_error_nomem(error)
+                         : tess_error_set(error, TESS_E_MODEL,
+                                          "too many views of views for this model");
         counting.tasks[i].n_inputs = (int)counting.n_reads - counting.first_read[i];
         if (model == TESS_MODEL_BASE)
             counting.tasks[i].flags &= ~(unsigned)TESS_TASK_OVERWRITES;

@@ -161,6 +161,10 @@ static enum tess_status link_tasks(struct tess_task_graph *graph, int64_t n_uses
     int64_t n_edges = 0;
     for (int i = 0; i < graph->n_tasks; i++)
         n_edges += gather(graph, i, true, NULL) + gather(graph, i, false, NULL);
+    if (n_edges > 2 * (int64_t)TESS_TASKS_LIMIT_PAIRS)
+        return tess_error_set(error, TESS_E_MODEL,
+                              "more than %d pairs of tasks need each other",
+                              TESS_TASKS_LIMIT_PAIRS);
     /* The lists so far are pointed into: the edges get the rest of a block that is moved once. */
     int *lists = malloc(sizeof *lists * (size_t)(2 * n_uses + n_edges + 1));
     if (!lists)

@@ -26,6 +26,10 @@
 /* No sum of tensors may be larger: every difference of sums stays far inside 64 bits. */
 #define TESS_TASKS_LIMIT_BYTES (INT64_MAX / 8)
 
+/* Nor may tasks need each other in more pairs: a tensor that m tasks add to and n read makes
+ * m * n of them. */
+enum { TESS_TASKS_LIMIT_PAIRS = 1 << 23 };
+
 enum tess_task_flag {
     TESS_TASK_OVERWRITES = 1, /* may put its output where a dying input of its size was */
     TESS_TASK_CONCAT = 2      /* its output is its inputs, side by side */
@@ -86,7 +90,7 @@ struct tess_task_fault {
 
 /* New graph. TESS_E_MODEL for a tensor that does not exist, a size below 0 or beyond
  * TESS_TASKS_LIMIT_BYTES in sum, an input that a task writes, a tensor that no task writes, a
- * cycle; *fault_out (may be NULL) then says where. TESS_E_NOMEM. Cost: O(size * log). */
+ * cycle, more than TESS_TASKS_LIMIT_PAIRS; *fault_out (may be NULL) then says where. TESS_E_NOMEM. Cost: O(size * log). */
 enum tess_status tess_task_graph_create(const struct tess_tasks_spec *spec,
                                         struct tess_task_graph **graph_out,
                                         struct tess_task_fault *fault_out,
