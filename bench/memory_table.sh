@@ -9,8 +9,8 @@
 . "$(dirname "$0")/bench_common.sh"
 only=${1:-}
 
-# network, layers ("all" or A..B), search ("untiled": no plan), budget ("least": the smallest that
-# the planner names), threads
+# network (NAME.tess: its compiled form), layers ("all" or A..B), search ("untiled": no plan),
+# budget ("none", or "least": the smallest that the planner names), threads
 cases() {
     sed 's/#.*//; /^ *$/d' <<'END'
 yolov2      0..15  untiled  none   1
@@ -29,7 +29,19 @@ yolov2      0..15  mafat    least  1
 yolov2      all    untiled  none   1
 yolov2      all    dp       256M   1
 yolov2      all    dp       224M   1
+yolov2      all    dp       128M   1
+yolov2      all    dp       64M    1
+yolov2      all    dp       32M    2
+yolov2      all    dp       16M    1
 yolov2      all    dp       least  1
+yolov2.tess all    dp       none   1
+yolov2.tess all    dp       64M    1
+yolov2.tess all    dp       32M    1
+yolov2.tess all    dp       16M    1
+yolov2.tess all    dp       16M    2
+yolov2.tess all    dp       least  1
+yolov2.tess 0..15  dp       24M    1
+yolov2.tess 0..15  dp       least  1
 yolov2      all    mafat    256M   1
 yolov2-tiny all    untiled  none   1
 yolov2-tiny all    dp       56M    1
@@ -40,7 +52,11 @@ yolov3-tiny all    dp       48M    1
 yolov3-tiny all    dp       least  1
 yolov3      all    untiled  none   1
 yolov3      all    dp       288M   1
+yolov3      all    dp       64M    1
+yolov3      all    dp       32M    1
 yolov3      all    dp       least  1
+yolov3.tess all    dp       32M    1
+yolov3.tess all    dp       least  1
 yolov3-spp  all    dp       least  1
 darknet19   all    untiled  none   1
 darknet19   all    dp       least  1
@@ -52,6 +68,7 @@ densenet201 all    dp       least  1
 densenet201 all    mafat    96M    1
 yolo-fastest-1.1 all untiled none  1
 yolo-fastest-1.1 all dp      16M   1
+yolo-fastest-1.1 all dp      8M    1
 yolo-fastest-1.1 all dp      least 1
 yolo-fastest-1.1 all dp      least 2
 END
@@ -62,23 +79,30 @@ count=0
 broken=0
 
 run_case() { # NETWORK LAYERS SEARCH BUDGET THREADS
-    cfg=$(cfg_of "$1")
+    network=${1%.tess}
+    cfg=$(cfg_of "$network")
     if [ -z "$cfg" ]; then
-        echo "| $1 | | | left out: no $1.cfg |"
+        echo "| $1 | | | left out: no $network.cfg |"
         return
     fi
-    if [ -r "$models/dog.jpg" ] && [ -r "$models/$1.cfg" ]; then
+    if [ -r "$models/dog.jpg" ] && [ -r "$models/$network.cfg" ]; then
         input="--image $models/dog.jpg"
     else
-        input="--raw-input $(input_of "$1")"
+        input="--raw-input $(input_of "$network")"
     fi
-    options="--weights $(weights_of "$1") $input --threads $5"
+    options="$input --threads $5"
+    if [ "$network" = "$1" ]; then
+        options="--weights $(weights_of "$1") $options"
+    else
+        cfg=$(compiled_of "$network")
+    fi
     [ "$2" = all ] || options="$options --layers $2"
     [ "$3" = untiled ] || options="$options --search $3"
     budget=$4
     # shellcheck disable=SC2086 # a list of words
     [ "$4" != least ] || budget=$(smallest_budget "$cfg" $options)
     limit="--memory $budget"
+    [ "$budget" != none ] || limit=
     [ "$3" != untiled ] || limit=--untiled
     code=0
     # shellcheck disable=SC2086

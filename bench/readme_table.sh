@@ -18,7 +18,7 @@ grep -q '^| tessera, dp' "$given" || die "no table in $given"
 
 # The circumstances become the caption.
 {
-    sed -n '/^| /,$p' "$given" | grep -v -e '^Against darknet' -e '^Layers 0..15, tiled'
+    sed -n '/^| /,$p' "$given" | grep -v -e '^Against darknet' -e '^Every plan:'
     sed -n -e '/^One thread/p' -e "/^darknet's peak/p" "$given"
     sed -n -e 's/^Command: \(.*\)\.$/Measured by \1,/p' "$given"
     sed -n -e 's/^Date: \(.*\)\. Commit: \(.*\)\.$/\1, commit \2,/p' "$given"

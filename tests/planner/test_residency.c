@@ -39,7 +39,14 @@ static void draw(struct instance *instance, uint64_t seed)
         if (i > 0 && tess_rng_int(&rng, 0, 1)) /* like layers, where ties are */
             block_bytes = instance->ops[i - 1].block_bytes;
         instance->ops[i] = (struct tess_streamable){
-            i, block_bytes * n_blocks, block_bytes, n_blocks, tess_rng_int(&rng, 0, 5)};
+            .op = i,
+            .weights_bytes = block_bytes * n_blocks,
+            .block_bytes = block_bytes,
+            .n_blocks = n_blocks,
+            .n_reads = tess_rng_int(&rng, 0, 5),
+            .macs = block_bytes * tess_rng_int(&rng, 0, 4000),
+            .speed =
+                tess_rng_int(&rng, 0, 1) ? TESS_SPEED_CONV_WIDE : TESS_SPEED_CONV_POINT};
         bytes += instance->ops[i].weights_bytes;
         most_block_bytes = tess_max_i64(most_block_bytes, block_bytes);
     }
@@ -175,8 +182,13 @@ static void test_many_like_ops_are_solved_exactly(void **state)
     int64_t bytes = 0;
     for (int i = 0; i < 120; i++) {
         int64_t block_bytes = 64 * (1 + (i % 3 == 2 ? 9 : 1) * (int64_t)(128 << i % 3));
-        ops[i] =
-            (struct tess_streamable){i, 16 * block_bytes, block_bytes, 16, 1 + i % 4};
+        ops[i] = (struct tess_streamable){.op = i,
+                                          .weights_bytes = 16 * block_bytes,
+                                          .block_bytes = block_bytes,
+                                          .n_blocks = 16,
+                                          .n_reads = 1 + i % 4,
+                                          .macs = 1000 * block_bytes,
+                                          .speed = TESS_SPEED_CONV_WIDE};
         bytes += ops[i].weights_bytes;
     }
     for (int part = 1; part < 10; part++) {
