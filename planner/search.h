@@ -53,7 +53,7 @@ struct tess_search {
 extern const struct tess_search tess_search_dp;
 extern const struct tess_search tess_search_mafat;
 extern const struct tess_search tess_search_untiled;
-extern const struct tess_search tess_search_ilp; /* GLPK, or its absence */
+extern const struct tess_search tess_search_ilp; /* TESS_E_USAGE without GLPK */
 
 /* The methods, ending with NULL, the default first. */
 const struct tess_search *const *tess_searches(void);

@@ -1,5 +1,5 @@
 /* Problem: the same as search_dp.c, solved by an integer linear programme instead: an independent
- * certificate for the dynamic programme, and the only file that knows GLPK.
+ * certificate for the dynamic programme.
  *
  * Method: one binary x_s per segment and tiling; segments chain from the first op to the last,
  * which is a unit flow through the cut points 0..n:
@@ -19,19 +19,20 @@
  *
  * Not done: long networks (use dp); orders other than the graph's own.
  *
- * Reference: GLPK 5.0 reference manual, chapter 5 (glp_intopt).
+ * Not in a build without a solver: then it is listed, and says so when asked (solver/milp.h).
  */
 #include "planner/search.h"
 
-#include <glpk.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arith.h"
 #include "planner/segment.h"
+#include "solver/milp.h"
 
 /* TUNING: YOLOv2's 31 ops give 4000 columns and need under 10 s at any budget (2026-11). */
-enum { MAX_SEGMENT_OPS = 24, TIME_LIMIT_MS = 60000, MAX_ROUNDS = 8 };
+enum { MAX_SEGMENT_OPS = 24, TIME_LIMIT_SECONDS = 60, MAX_ROUNDS = 8 };
 
 struct column {
     int first, last;
@@ -44,8 +45,6 @@ struct programme {
     struct column *columns;
     int n_columns, capacity;
     int n_evaluated;
-    double *weights; /* scratch: one matrix row, [n_columns + 2] */
-    int *indices;
 };
 
 static enum tess_status add_column(struct programme *programme,
@@ -97,109 +96,97 @@ static enum tess_status add_columns(struct programme *programme,
                 return status;
         }
     }
-    size_t n = (size_t)programme->n_columns + 3;
-    programme->weights = calloc(n, sizeof *programme->weights);
-    programme->indices = calloc(n, sizeof *programme->indices);
-    return programme->weights && programme->indices ? TESS_OK : tess_error_nomem(error);
+    return TESS_OK;
 }
 
-/* Column numbers of GLPK: 1..n_columns are the segments, n_columns + 1 is P. */
-static void add_flow_row(const struct programme *programme, glp_prob *problem, int cut)
+/* Columns 0..n_columns - 1 are the segments, n_columns is P. */
+static void add_flow_row(const struct programme *programme, struct tess_milp *milp,
+                         int cut)
 {
-    int n = 0;
+    tess_milp_begin_row(milp, cut == 0, cut == 0); /* equation (1) */
     for (int i = 0; i < programme->n_columns; i++) {
         const struct column *column = &programme->columns[i];
-        double weight = (column->first == cut) - (column->last + 1 == cut);
-        if (weight != 0) {
-            n++;
-            programme->indices[n] = i + 1;
-            programme->weights[n] = weight;
-        }
+        int weight = (column->first == cut) - (column->last + 1 == cut);
+        if (weight != 0)
+            tess_milp_add_term(milp, i, weight);
     }
-    int row = glp_add_rows(problem, 1);
-    glp_set_row_bnds(problem, row, GLP_FX, cut == 0, cut == 0); /* equation (1) */
-    glp_set_mat_row(problem, row, n, programme->indices, programme->weights);
 }
 
-static void add_memory_rows(const struct programme *programme, glp_prob *problem,
+static void add_memory_rows(const struct programme *programme, struct tess_milp *milp,
                             double available)
 {
-    int peak = programme->n_columns + 1;
+    int peak = programme->n_columns;
     for (int i = 0; i < programme->n_columns; i++) { /* equation (2) */
-        int indices[3] = {0, i + 1, peak};
-        double weights[3] = {0, -(double)programme->columns[i].cost.peak_bytes, 1};
-        int row = glp_add_rows(problem, 1);
-        glp_set_row_bnds(problem, row, GLP_LO, 0, 0);
-        glp_set_mat_row(problem, row, 2, indices, weights);
+        tess_milp_begin_row(milp, 0, INFINITY);
+        tess_milp_add_term(milp, i, -(double)programme->columns[i].cost.peak_bytes);
+        tess_milp_add_term(milp, peak, 1);
     }
-    for (int i = 0; i < programme->n_columns; i++) { /* equation (3) */
-        programme->indices[i + 1] = i + 1;
-        programme->weights[i + 1] = (double)programme->columns[i].cost.workspace_bytes;
-    }
-    programme->indices[peak] = peak;
-    programme->weights[peak] = 1;
-    int row = glp_add_rows(problem, 1);
-    glp_set_row_bnds(problem, row, available > 0 ? GLP_UP : GLP_FR, 0, available);
-    glp_set_mat_row(problem, row, peak, programme->indices, programme->weights);
+    if (available <= 0)
+        return;
+    tess_milp_begin_row(milp, -INFINITY, available); /* equation (3) */
+    for (int i = 0; i < programme->n_columns; i++)
+        tess_milp_add_term(milp, i, (double)programme->columns[i].cost.workspace_bytes);
+    tess_milp_add_term(milp, peak, 1);
 }
 
-static glp_prob *build(const struct programme *programme, double available,
-                       bool for_memory)
+static void build(const struct programme *programme, double available, bool for_memory,
+                  struct tess_milp *milp)
 {
-    glp_prob *problem = glp_create_prob();
-    int peak = programme->n_columns + 1;
-    glp_set_obj_dir(problem, GLP_MIN);
-    glp_add_cols(problem, peak);
     for (int i = 0; i < programme->n_columns; i++) {
         const struct tess_segment_cost *cost = &programme->columns[i].cost;
         bool is_too_big = available > 0 && (double)cost->peak_bytes > available;
-        glp_set_col_kind(problem, i + 1, GLP_BV);
-        if (is_too_big)
-            glp_set_col_bnds(problem, i + 1, GLP_FX, 0, 0);
-        glp_set_obj_coef(problem, i + 1,
-                         for_memory ? (double)cost->workspace_bytes : cost->time_us);
+        tess_milp_add_column(milp, 0, is_too_big ? 0 : 1, true,
+                             for_memory ? (double)cost->workspace_bytes : cost->time_us);
     }
-    glp_set_col_bnds(problem, peak, GLP_LO, 0, 0);
-    glp_set_obj_coef(problem, peak, for_memory ? 1 : 0);
+    tess_milp_add_column(milp, 0, INFINITY, false, for_memory ? 1 : 0);
     for (int cut = 0; cut < programme->graph->n_ops; cut++)
-        add_flow_row(programme, problem, cut);
-    add_memory_rows(programme, problem, available);
-    return problem;
+        add_flow_row(programme, milp, cut);
+    add_memory_rows(programme, milp, available);
 }
 
-/* Solves and lists the chosen groups in order. Returns their number, 0 if there is no plan. */
-static int solve(const struct programme *programme, double available, bool for_memory,
-                 struct tess_group *groups)
+/* Lists the chosen groups in order. Returns their number, 0 if they are no path: a broken solution
+ * is no solution. */
+static int read_groups(const struct programme *programme, const struct tess_milp *milp,
+                       struct tess_group *groups)
 {
-    glp_iocp parameters;
-    glp_prob *problem = build(programme, available, for_memory);
     int n_groups = 0;
-    glp_init_iocp(&parameters);
-    parameters.presolve = GLP_ON;
-    parameters.msg_lev = GLP_MSG_OFF;
-    parameters.tm_lim = TIME_LIMIT_MS;
-    int failure = glp_intopt(problem, &parameters);
-    int state = glp_mip_status(problem);
-    bool has_plan = (failure == 0 || failure == GLP_ETMLIM) &&
-                    (state == GLP_OPT || state == GLP_FEAS);
-    for (int at = 0; has_plan && at < programme->graph->n_ops;) {
+    for (int at = 0; at < programme->graph->n_ops;) {
         int next = at;
         for (int i = 0; i < programme->n_columns && next == at; i++) {
             const struct column *column = &programme->columns[i];
-            if (column->first == at && glp_mip_col_val(problem, i + 1) > 0.5) {
+            if (column->first == at && tess_milp_value(milp, i) > 0.5) {
                 groups[n_groups++] = (struct tess_group){
                     .first = at, .last = column->last, .tiling = column->tiling};
                 next = column->last + 1;
             }
         }
-        if (next == at) { /* not a path: a broken solution is no solution */
-            n_groups = 0;
-            break;
-        }
+        if (next == at)
+            return 0;
         at = next;
     }
-    glp_delete_prob(problem);
     return n_groups;
+}
+
+/* Solves; *n_groups_out is 0 if there is no plan. */
+static enum tess_status solve(const struct programme *programme, double available,
+                              bool for_memory, struct tess_group *groups,
+                              int *n_groups_out, struct tess_error *error)
+{
+    struct tess_milp *milp = NULL;
+    struct tess_milp_limits limits;
+    struct tess_milp_result result;
+    enum tess_status status = tess_milp_create(&milp, error);
+    if (status != TESS_OK)
+        return status;
+    build(programme, available, for_memory, milp);
+    tess_milp_limits_init(&limits);
+    limits.seconds = TIME_LIMIT_SECONDS;
+    limits.without_cuts = true;
+    status = tess_milp_solve(milp, &limits, &result, error);
+    if (status == TESS_OK)
+        *n_groups_out = result.has_solution ? read_groups(programme, milp, groups) : 0;
+    tess_milp_destroy(milp);
+    return status;
 }
 
 /* What the activations and workspaces may take: the budget less what every plan needs. */
@@ -239,17 +226,19 @@ static enum tess_status solve_rounds(const struct programme *programme, int64_t 
     int64_t limit = available;
     for (int round = 0; round < MAX_ROUNDS && status == TESS_OK && !outcome.fits;
          round++) {
-        int n_groups = solve(programme, (double)limit, false, groups);
-        if (n_groups == 0)
+        int n_groups = 0;
+        status = solve(programme, (double)limit, false, groups, &n_groups, error);
+        if (status != TESS_OK || n_groups == 0)
             break;
         status = sink->propose(sink->context, groups, n_groups, &outcome, error);
         limit -= tess_max_i64(1, limit / 50); /* sharing made it larger: ask for less */
     }
     if (status == TESS_OK && !outcome.fits) {
-        int n_groups = solve(programme, 0, true, groups);
-        if (n_groups > 0)
+        int n_groups = 0;
+        status = solve(programme, 0, true, groups, &n_groups, error);
+        if (status == TESS_OK && n_groups > 0)
             status = sink->propose(sink->context, groups, n_groups, &outcome, error);
-        else
+        else if (status == TESS_OK)
             status =
                 tess_error_set(error, TESS_E_INTERNAL,
                                "the solver found no plan at all within its time limit");
@@ -262,10 +251,7 @@ static void destroy(void *state)
 {
     struct programme *programme = state;
     free(programme->columns);
-    free(programme->weights);
-    free(programme->indices);
     free(programme);
-    glp_free_env();
 }
 
 static enum tess_status create(const struct tess_search_problem *problem,
@@ -276,7 +262,6 @@ static enum tess_status create(const struct tess_search_problem *problem,
     if (!programme)
         return tess_error_nomem(error);
     programme->graph = problem->graph;
-    glp_term_out(GLP_OFF);
     enum tess_status status = tess_segmenter_init(&segmenter, problem, error);
     if (status == TESS_OK) {
         status = add_columns(programme, &segmenter, error);

@@ -7,7 +7,7 @@ if readelf -d "$1" | grep NEEDED | grep glpk; then
     echo "$1 needs the solver's library"
     exit 1
 fi
-if nm "$1" | grep -E ' [Tt] (tess_planner_|tess_search_|glp_)'; then
+if nm "$1" | grep -E ' [Tt] (tess_planner_|tess_search_|tess_milp_|glp_)'; then
     echo "$1 holds functions of the planner"
     exit 1
 fi

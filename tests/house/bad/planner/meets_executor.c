@@ -1,2 +1,1 @@
 #include "executor/engine.h"
-#include <glpk.h>

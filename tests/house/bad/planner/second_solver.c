@@ -1,1 +1,0 @@
-#include <glpk.h> /* meets_executor.c does already */
