@@ -1,8 +1,8 @@
 /* Plain convolution, the oracle of every other one.
  *
  * Each output element is one chain of correctly rounded operations, in this order and no
- * other: bias, then for each tap (kernel row, kernel column), then for each input channel
- * of the group, sum = sum + weight * input. Padding is not skipped: it multiplies 0, as
+ * other: bias (or what an accumulating op goes on from), then for each tap (kernel row,
+ * kernel column), then for each input channel of the group, sum = sum + weight * input. Padding is not skipped: it multiplies 0, as
  * zeros in memory would. Filters are computed 16 at a time so that the compiler can
  * vectorise across them, which leaves each chain as it is.
  */
@@ -55,6 +55,17 @@ static void add_tap(float *restrict sums, const float *restrict weights,
     }
 }
 
+/* What n sums from filter `begin` on start from: biases, or the sums so far. */
+static void begin_sums(const struct conv_task *task, int y, int x, int begin, int n,
+                       const float *biases, float *sums)
+{
+    const struct tess_kernel *kernel = &task->conv->kernel;
+    const float *from = biases;
+    if (tess_op_accumulates(kernel->op))
+        from = tess_plane_at(&task->call->in[1], y, x) + (begin - kernel->filters.begin);
+    memmove(sums, from, (size_t)n * sizeof *sums); /* they may be there already */
+}
+
 static void dense_pixel(const struct conv_task *task, int y, int x, float *out)
 {
     const struct plain_conv *conv = task->conv;
@@ -64,8 +75,8 @@ static void dense_pixel(const struct conv_task *task, int y, int x, float *out)
         int group = begin / conv->group_filters;
         end = tess_min_int(tess_min_int((group + 1) * conv->group_filters, begin + LANES),
                            filters.end);
-        float sums[LANES];
-        memcpy(sums, weights, sizeof sums);
+        float sums[LANES] = {0};
+        begin_sums(task, y, x, begin, end - begin, weights, sums);
         weights += LANES;
         for (int tap = 0; tap < conv->n_taps; tap++) {
             const float *pixel = tap_pixel(task, tap, y, x);
@@ -85,7 +96,7 @@ static void depthwise_pixel(const struct conv_task *task, int y, int x, float *o
     struct tess_filter_range filters = conv->kernel.filters;
     size_t n = (size_t)(filters.end - filters.begin);
     const float *weights = conv->packed;
-    memcpy(out, weights, n * sizeof(float));
+    begin_sums(task, y, x, filters.begin, (int)n, weights, out);
     for (int tap = 0; tap < conv->n_taps; tap++) {
         const float *pixel = tap_pixel(task, tap, y, x);
         weights += n;

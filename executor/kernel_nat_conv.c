@@ -15,6 +15,9 @@
  * under a tap is a run of neighbouring floats; where pixels are dense and the window lies
  * on the map, the runs of a row of taps become one. Taps in the padding read zeros.
  *
+ * Convolutions that accumulate go on from in[1] instead of the biases: it is brought to the output
+ * first, unless it is there, and all passes are as the second of others.
+ *
  * Invariant: each element is bias, then weight times input for (row, column, channel) of
  * the window in that order, whatever items, passes, tiles and runs were made.
  *
@@ -60,7 +63,7 @@ struct nat_conv {
     const struct tess_nat_isa *isa;
     int op;
     int group_channels, n_taps;
-    bool is_depthwise;
+    bool is_depthwise, accumulates;
     int first_block, end_block; /* that hold the kernel's filters */
     size_t block_elems;
     const float *resident; /* blocks from first_block on; NULL: made without weights */
@@ -348,7 +351,7 @@ static void run_tile(const struct job *job, const struct pass *pass,
         .pixels = pixels,
         .run_elems = elems,
         .weights = block + (pass->first_elem + 1) * LANES,
-        .bias = pass->is_first ? block : NULL,
+        .bias = pass->is_first && !conv->accumulates ? block : NULL,
         .block_elems = conv->block_elems,
         .out = tile->out,
         .ahead = ahead->begin,
@@ -507,6 +510,23 @@ static int64_t choose_item_pixels(const struct job *job, struct pthreadpool *poo
     return tess_round_up(tess_max_i64(n, 1), tile_pixels);
 }
 
+/* Brings the sums so far to the places of the channels that the job computes. */
+static void bring_sums(const struct job *job)
+{
+    const struct tess_plane *sums = &job->call->in[1], *out = &job->call->out;
+    struct unit first = unit_of_block(job->conv, job->first_block);
+    struct unit last = unit_of_block(job->conv, job->end_block - 1);
+    ptrdiff_t begin = first.out_channel + first.lane_begin;
+    size_t n = (size_t)(last.out_channel + last.lane_end - begin);
+    assert(begin >= 0 && (size_t)begin + n <= (size_t)out->channels);
+    if (tess_plane_at(sums, out->row, out->col) == out->data)
+        return;
+    for (int y = out->row; y < out->row + out->n_rows; y++)
+        for (int x = out->col; x < out->col + out->n_cols; x++)
+            memcpy(tess_plane_at(out, y, x) + begin, tess_plane_at(sums, y, x) + begin,
+                   n * sizeof *out->data);
+}
+
 static enum tess_status nat_conv_run(struct tess_kernel *kernel,
                                      const struct tess_kernel_call *call,
                                      struct pthreadpool *pool, struct tess_error *error)
@@ -531,6 +551,8 @@ static enum tess_status nat_conv_run(struct tess_kernel *kernel,
     if (!job.packed)
         job.packed = conv->resident +
                      (size_t)(job.first_block - conv->first_block) * conv->block_elems;
+    if (conv->accumulates)
+        bring_sums(&job);
     int most = conv->is_depthwise ? 1 : conv->isa->n_blocks;
     job.n_units = (int)tess_div_up(job.end_block - job.first_block, most);
     job.item_pixels = choose_item_pixels(&job, pool);
@@ -587,6 +609,7 @@ enum tess_status tess_nat_conv_create(const struct tess_kernel_request *request,
     conv->n_taps = op->window.kernel_h * op->window.kernel_w;
     conv->group_channels = request->graph->tensors[op->inputs[0]].c / groups;
     conv->is_depthwise = tess_op_is_depthwise(request->graph, op);
+    conv->accumulates = tess_op_accumulates(op);
     conv->first_block =
         tess_packed_block_of(request->graph, request->op, kernel->filters.begin);
     conv->end_block =

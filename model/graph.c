@@ -72,7 +72,7 @@ static void mark_outputs(struct tess_graph *graph)
     }
     for (int i = graph->n_layers - 1; i >= 0; i--) {
         if (graph->layers[i].tensor < 0)
-            continue; /* left out of a cut graph */
+            continue; /* left out */
         graph->tensors[graph->layers[i].tensor].is_output = true;
         break;
     }
@@ -106,6 +106,8 @@ static uint64_t hash_op(uint64_t hash, const struct tess_op *op)
         hash = hash_float(hash, head->anchors[i]);
     hash = hash_float(hash, head->scale_x_y);
     hash = hash_float(hash, op->alpha);
+    if (tess_op_is_partial(op))
+        hash = tess_hash_i64(hash, op->kernel_channels);
     return hash_float(hash, op->beta);
 }
 
@@ -140,7 +142,7 @@ enum tess_status tess_graph_finish(struct tess_graph *graph, struct tess_error *
     if (status != TESS_OK)
         return status;
     mark_outputs(graph);
-    graph->hash = hash_graph(graph);
+    graph->source_hash = graph->hash = hash_graph(graph);
     return TESS_OK;
 }
 
@@ -197,6 +199,16 @@ int64_t tess_op_n_weights(const struct tess_graph *graph, const struct tess_op *
 bool tess_op_has_weights(const struct tess_op *op)
 {
     return op->kind == TESS_OP_CONV || op->kind == TESS_OP_CONNECTED;
+}
+
+bool tess_op_is_partial(const struct tess_op *op)
+{
+    return op->kernel_channels > 0;
+}
+
+bool tess_op_accumulates(const struct tess_op *op)
+{
+    return op->kind == TESS_OP_CONV && op->n_inputs == 2;
 }
 
 bool tess_op_is_depthwise(const struct tess_graph *graph, const struct tess_op *op)

@@ -19,7 +19,7 @@
 enum { TESS_GRAPH_INPUT = 0 }; /* tensor id of the network's input */
 
 enum tess_op_kind {
-    TESS_OP_CONV,      /* 1 input; grouped, dilated, strided */
+    TESS_OP_CONV, /* 1 input; grouped, dilated, strided. Partial ones have 2: see tess_op */
     TESS_OP_CONNECTED, /* 1 input, read whole: a convolution whose kernel is the whole map */
     TESS_OP_MAXPOOL,  /* 1 input; padding counts as -FLT_MAX */
     TESS_OP_AVGPOOL,  /* 1 input; mean over the whole map, output [1,1,C] */
@@ -86,8 +86,12 @@ struct tess_op {
     struct tess_window window; /* conv, connected, maxpool */
     int groups;                /* conv: channel groups; softmax: runs; else 1 */
     bool has_batch_norm; /* conv, connected: the weights file carries its statistics */
-    int channel_begin;   /* slice */
-    int factor;          /* upsample, reorg */
+    int channel_begin;   /* slice; partial conv */
+    /* conv: 0, or it is a partial one (model/graph_split.h): of a kernel over this many channels
+     * it has [channel_begin, channel_begin + C of in[0]). Without a second input it starts from
+     * the biases as any other does, else from in[1], of the output's shape, and adds no biases. */
+    int kernel_channels;
+    int factor; /* upsample, reorg */
     /* add: out = alpha * in[0] + beta * in[1], in[0] having the output's shape. in[1] may have
      * another: with stride = its width / output width and sample = output width / its width
      * (each at least 1), out[y * sample][x * sample][c] gets in[1][y * stride][x * stride][c]
@@ -112,10 +116,13 @@ struct tess_tensor {
                        * reads; never the network's input */
 };
 
+enum { TESS_LAYER_CUT = -1, TESS_LAYER_DISSOLVED = -2 };
+
 struct tess_layer {
     char name[24]; /* section name without brackets */
     int line;      /* in the cfg */
-    int tensor;    /* what the layer puts out; -1 for the layers a cut graph leaves out */
+    int tensor; /* what the layer puts out. TESS_LAYER_CUT for the layers a cut graph leaves out,
+                      TESS_LAYER_DISSOLVED for concats that a split one does (model/graph_split.h) */
 };
 
 /* How a picture becomes the network's input: bring it to image_h x image_w with values 0..1,
@@ -140,6 +147,7 @@ struct tess_graph {
     struct tess_layer *layers;
     int64_t n_weights; /* floats in the weights file after its header */
     uint64_t hash; /* of everything above that changes the result: not names or lines */
+    uint64_t source_hash; /* of the graph it was split from; its own if it was not */
 };
 
 /* Frees a graph and everything it owns. Accepts NULL. */
@@ -161,7 +169,8 @@ int64_t tess_tensor_bytes(const struct tess_tensor *tensor);
  * that only move, compare or squash data. At most TESS_LIMIT_MACS of model/graph_build.h. */
 int64_t tess_op_macs(const struct tess_graph *graph, const struct tess_op *op);
 
-/* Floats of an op's kernel (conv, connected: filters * kernel_h * kernel_w * C/groups), else 0. */
+/* Floats of an op's kernel (conv, connected: filters * kernel_h * kernel_w * C/groups), else 0.
+ * Of a partial one its share. */
 int64_t tess_op_n_kernel(const struct tess_graph *graph, const struct tess_op *op);
 
 /* Floats of an op in the weights file: kernel, biases and batch-norm statistics; else 0. */
@@ -169,6 +178,11 @@ int64_t tess_op_n_weights(const struct tess_graph *graph, const struct tess_op *
 
 /* Does the op carry weights? */
 bool tess_op_has_weights(const struct tess_op *op);
+
+/* Is it one of several convolutions that are one in the network? Does it go on from what those
+ * before it came to, its second input? */
+bool tess_op_is_partial(const struct tess_op *op);
+bool tess_op_accumulates(const struct tess_op *op);
 
 /* Is it a convolution with one input and one output channel per group? */
 bool tess_op_is_depthwise(const struct tess_graph *graph, const struct tess_op *op);

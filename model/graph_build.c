@@ -167,7 +167,7 @@ enum tess_status tess_graph_builder_add_layer(struct tess_graph_builder *builder
                                               struct tess_error *error)
 {
     struct tess_graph *graph = builder->graph;
-    assert(tensor >= -1 && tensor < graph->n_tensors);
+    assert(tensor >= TESS_LAYER_DISSOLVED && tensor < graph->n_tensors);
     void *layers = graph->layers;
     bool has_room = make_room(&layers, &builder->layer_capacity, graph->n_layers,
                               sizeof *graph->layers);

@@ -34,6 +34,17 @@ static void check_window(const struct tess_op *op, const struct tess_tensor *in,
                       window->dilation_w, window->pad_left);
 }
 
+static void check_partial(const struct tess_graph *graph, const struct tess_op *op)
+{
+    const struct tess_tensor *in = &graph->tensors[op->inputs[0]];
+    const struct tess_tensor *out = &graph->tensors[op->output];
+    const struct tess_tensor *sum = &graph->tensors[op->inputs[op->n_inputs - 1]];
+    assert(op->kind == TESS_OP_CONV && op->groups == 1 && op->n_inputs <= 2);
+    assert(op->channel_begin >= 0 && op->channel_begin + in->c <= op->kernel_channels);
+    if (tess_op_accumulates(op))
+        assert(sum->h == out->h && sum->w == out->w && sum->c == out->c);
+}
+
 static void check_weights(const struct tess_graph *graph, const struct tess_op *op)
 {
     const struct tess_tensor *in = &graph->tensors[op->inputs[0]];
@@ -43,6 +54,10 @@ static void check_weights(const struct tess_graph *graph, const struct tess_op *
     assert(op->weights_offset >= 0);
     assert(op->weights_offset + tess_op_n_weights(graph, op) <= graph->n_weights);
     check_window(op, in, out);
+    if (tess_op_is_partial(op))
+        check_partial(graph, op);
+    else
+        assert(op->n_inputs == 1);
     if (op->kind == TESS_OP_CONNECTED)
         assert(op->window.kernel_h == in->h && op->window.kernel_w == in->w &&
                op->window.pad_top == 0 && op->window.pad_left == 0 && op->groups == 1 &&
@@ -162,7 +177,7 @@ void tess_graph_assert_valid(const struct tess_graph *graph)
         check_op(graph, op);
     }
     for (int i = 0; i < graph->n_layers; i++)
-        assert(graph->layers[i].tensor >= -1 &&
+        assert(graph->layers[i].tensor >= TESS_LAYER_DISSOLVED &&
                graph->layers[i].tensor < graph->n_tensors);
 }
 

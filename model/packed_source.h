@@ -23,7 +23,8 @@ struct tess_packed_source {
     void *context;
 };
 
-/* Blocks of a compiled file, for the ops of `graph`: the file's own or a cut of it.
+/* Blocks of a compiled file, for the ops of `graph`: the file's own or a cut or split of it (the
+ * blocks of partial convolutions are read whole, and their channels kept).
  * Everything is borrowed and outlives the source. */
 struct tess_packed_compiled {
     const struct tess_compiled *compiled;
@@ -32,7 +33,7 @@ struct tess_packed_compiled {
 struct tess_packed_source tess_packed_from_compiled(struct tess_packed_compiled *from);
 
 /* Blocks packed while they are read from a darknet weights file, for the ops of `graph`:
- * the one the file was opened with or a cut of it. Everything is borrowed. `scratch` is
+ * the one the file was opened with or a cut or split of it. Everything is borrowed. `scratch` is
  * used during reads only and holds tess_packed_scratch_bytes(graph). */
 struct tess_packed_darknet {
     struct tess_weights *weights;

@@ -40,16 +40,24 @@ struct tess_weights {
 /* Where the parts of an op's weights begin, in floats after the header. */
 struct layout {
     int64_t biases, scales, means, variances, kernel;
-    int64_t n_per_filter; /* floats of one filter's kernel */
+    int64_t n_per_filter;   /* floats of one filter's kernel */
+    int64_t share, n_share; /* those that the op has: from `share` on; all, unless it is
+                               partial */
 };
 
 static struct layout layout_of(const struct tess_graph *graph, const struct tess_op *op)
 {
     assert(tess_op_has_weights(op));
     int64_t n_filters = graph->tensors[op->output].c;
-    int64_t n_kernel = tess_op_n_kernel(graph, op);
+    int64_t n_taps = (int64_t)op->window.kernel_h * op->window.kernel_w;
     struct layout layout = {.biases = op->weights_offset,
-                            .n_per_filter = n_kernel / n_filters};
+                            .n_share = tess_op_n_kernel(graph, op) / n_filters};
+    layout.n_per_filter = layout.n_share;
+    if (tess_op_is_partial(op)) {
+        layout.n_per_filter = op->kernel_channels * n_taps;
+        layout.share = op->channel_begin * n_taps;
+    }
+    int64_t n_kernel = n_filters * layout.n_per_filter;
     int64_t statistics = layout.biases + n_filters;
     layout.kernel = statistics;
     if (op->kind == TESS_OP_CONNECTED) /* its statistics come last */
@@ -304,8 +312,9 @@ static enum tess_status read_filter(const struct slice *slice, int filter, float
                                     float *kernel)
 {
     float *buffer = slice->weights->buffer;
-    int64_t n_floats = slice->layout.n_per_filter;
-    int64_t first = slice->layout.kernel + filter * n_floats;
+    int64_t n_floats = slice->layout.n_share;
+    int64_t first =
+        slice->layout.kernel + filter * slice->layout.n_per_filter + slice->layout.share;
     bool is_finite = true;
     for (int64_t done = 0, n; done < n_floats; done += n) {
         n = tess_min_i64(BUFFER_FLOATS, n_floats - done);
@@ -324,12 +333,11 @@ static enum tess_status read_slice(const struct slice *slice, bool is_there,
 {
     for (int filter = slice->begin; filter < slice->end; filter++) {
         int index = filter - slice->begin;
-        float factor = 1, *to = kernel + index * slice->layout.n_per_filter;
+        float factor = 1, *to = kernel + index * slice->layout.n_share;
         enum tess_status status = fold(slice, filter, &factor, &bias[index]);
         if (status == TESS_OK && !is_there)
             status = read_filter(slice, filter, factor, to);
-        if (status == TESS_OK && is_there &&
-            !scale(to, slice->layout.n_per_filter, factor))
+        if (status == TESS_OK && is_there && !scale(to, slice->layout.n_share, factor))
             status = not_finite(slice, filter, "a weight");
         if (status != TESS_OK)
             return status;
@@ -353,8 +361,23 @@ static struct slice slice_of(struct tess_weights *weights, const struct tess_gra
         .n_channels = graph->tensors[what->inputs[0]].c / what->groups,
         .n_taps = what->window.kernel_h * what->window.kernel_w,
     };
-    assert(slice.layout.n_per_filter == (int64_t)slice.n_channels * slice.n_taps);
+    assert(slice.layout.n_share == (int64_t)slice.n_channels * slice.n_taps);
     return slice;
+}
+
+/* Reads the kernels of the slice as they are stored: in one piece, if the op has all of them. */
+static enum tess_status read_stored(const struct slice *slice, float *kernel)
+{
+    const struct layout *layout = &slice->layout;
+    int64_t n_filters = slice->end - slice->begin;
+    int64_t first = layout->kernel + slice->begin * layout->n_per_filter + layout->share;
+    if (layout->n_share == layout->n_per_filter)
+        return read_floats(slice, first, n_filters * layout->n_share, kernel);
+    enum tess_status status = TESS_OK;
+    for (int64_t i = 0; i < n_filters && status == TESS_OK; i++)
+        status = read_floats(slice, first + i * layout->n_per_filter, layout->n_share,
+                             kernel + i * layout->n_share);
+    return status;
 }
 
 /* More parameters than the house's six: a struct would only wrap two borrowed arrays. */
@@ -375,9 +398,6 @@ enum tess_status tess_weights_read_stored(struct tess_weights *weights,
 {
     struct slice slice = slice_of(weights, graph, op, begin, end);
     slice.error = error;
-    int64_t n_per_filter = slice.layout.n_per_filter;
-    enum tess_status status =
-        read_floats(&slice, slice.layout.kernel + begin * n_per_filter,
-                    (end - begin) * n_per_filter, kernel);
+    enum tess_status status = read_stored(&slice, kernel);
     return status == TESS_OK ? read_slice(&slice, true, kernel, bias) : status;
 }

@@ -29,7 +29,8 @@ void tess_weights_destroy(struct tess_weights *weights); /* accepts NULL */
  * larger than memory. Without this the system decides. */
 void tess_weights_leave_cache(struct tess_weights *weights);
 
-/* Reads filters [begin, end) of `op` of `graph` (the graph opened with, or a cut of it).
+/* Reads filters [begin, end) of `op` of `graph` (the graph opened with, or a cut or split of it;
+ * a partial convolution has its channels of each filter, C, and the biases of the whole).
  * kernel: [end-begin][kernel_h][kernel_w][C/groups], filter by filter, batch norm folded:
  *   scale / (sqrt(variance) + 1e-6) times the file's weights;
  * bias: [end-begin], folded likewise. Both borrowed from the caller. A weight that is not finite is TESS_E_MODEL naming layer and filter

@@ -106,7 +106,7 @@ bool tess_facts_is_plain(const struct tess_kernel_facts *facts,
     const struct tess_op *it = &graph->ops[op];
     if (is_packed(facts, graph, op))
         return false;
-    if (facts->pointer_bytes == 0 || !tess_op_has_weights(it))
+    if (facts->pointer_bytes == 0 || !tess_op_has_weights(it) || tess_op_accumulates(it))
         return true;
     /* The library derives the width of the output from that of the input. More unused
      * columns than this make another output column. */
@@ -125,6 +125,11 @@ static bool is_padded(const struct tess_graph *graph, int op)
     const struct tess_window *window = &graph->ops[op].window;
     return window->pad_top > 0 || window->pad_left > 0 ||
            tess_facts_pad_right(graph, op) > 0 || tess_facts_pad_bottom(graph, op) > 0;
+}
+
+bool tess_facts_can_accumulate(const struct tess_kernel_facts *facts)
+{
+    return facts->has_packed_weights != 0 || facts->pointer_bytes == 0;
 }
 
 struct tess_kernel_caps tess_facts_caps(const struct tess_kernel_facts *facts,

@@ -145,6 +145,10 @@ enum {
 bool tess_facts_is_plain(const struct tess_kernel_facts *facts,
                          const struct tess_graph *graph, int op);
 
+/* Does the family add up partial convolutions (model/graph_split.h) itself? Others leave those that
+ * accumulate to the plain loops: right, but slow. */
+bool tess_facts_can_accumulate(const struct tess_kernel_facts *facts);
+
 /* End of the slice of filters that begins at `begin`, packed as one piece: a block of
  * model/packed.h where weights have that form. Grouped ops are not sliced, except so and
  * by the plain loops, whose slices never span groups. */

@@ -169,8 +169,9 @@ static void fill_plane(const struct tess_plane *plane, const struct tess_tensor 
     }
 }
 
-/* What a window needs of the first input: with window ops the rows and columns under it,
- * less the padding that the kernel supplies; with others the whole map. */
+/* What a window needs of an input: with window ops the rows and columns under it, less the
+ * padding that the kernel supplies, of sums so far the window itself; with others the
+ * whole map. */
 static struct tess_plane gather(const struct kernel_lab *lab, const struct lab_run *run,
                                 struct lab_window window, int i)
 {
@@ -180,7 +181,12 @@ static struct tess_plane gather(const struct kernel_lab *lab, const struct lab_r
     bool is_windowed = op->kind == TESS_OP_CONV || op->kind == TESS_OP_CONNECTED ||
                        op->kind == TESS_OP_MAXPOOL;
     const struct tess_window *w = &op->window;
-    if (is_windowed) {
+    if (tess_op_accumulates(op) && i == 1) {
+        row = window.row_begin;
+        row_end = window.row_end;
+        col = window.col_begin;
+        col_end = window.col_end;
+    } else if (is_windowed) {
         row = window.row_begin * w->stride_h - w->pad_top;
         row_end = (window.row_end - 1) * w->stride_h - w->pad_top +
                   w->dilation_h * (w->kernel_h - 1) + 1;
