@@ -89,6 +89,8 @@ struct tess_range tess_op_reads(const struct tess_graph *graph, int op_id, int i
     const struct tess_tensor *read = &graph->tensors[op->inputs[input]];
     if (tess_range_is_empty(out))
         return EMPTY;
+    if (tess_op_accumulates(op) && input == 1)
+        return out; /* sums so far */
     if (tess_op_reads_whole(op))
         return (struct tess_range){0, tess_tensor_extent(read, axis)};
     switch (op->kind) {

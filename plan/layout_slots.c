@@ -5,7 +5,8 @@
  * leaves its group or its group is one tile; local if a tiled group reads it again. (2) Sharing:
  * a slice is a channel range of its input; a concat's input becomes a channel range of the
  * concat's output if its own storage holds nothing else; an op that may run in place takes over
- * the storage of an input that dies there. (3) One storage per root.
+ * the storage of an input that dies there, and so does a partial convolution that of the sums
+ * it goes on from. (3) One storage per root.
  *
  * Invariant: the sharing forest never joins two tensors that need different values in one place
  * at one time: children of a concat have disjoint channels, an in-place child is born at the
@@ -190,6 +191,22 @@ static int last_reader(const struct tess_layout *layout, int tensor)
     return last;
 }
 
+/* Does the tensor share its storage with nobody but sums that it went on from in place, which are
+ * dead? */
+static bool is_last_in_place(const struct maker *maker, enum tess_world world, int tensor)
+{
+    const struct tess_sharing *here = &maker->worlds[world];
+    const struct tess_graph *graph = maker->layout->graph;
+    while (here->parent[tensor] >= 0) {
+        int producer = graph->tensors[tensor].producer;
+        if (producer < 0 || !tess_op_accumulates(&graph->ops[producer]) ||
+            graph->ops[producer].inputs[1] != here->parent[tensor])
+            return false;
+        tensor = here->parent[tensor];
+    }
+    return true;
+}
+
 static bool can_take_over(const struct maker *maker, enum tess_world world, int input,
                           int op_id)
 {
@@ -202,14 +219,14 @@ static bool can_take_over(const struct maker *maker, enum tess_world world, int 
     bool has_same_shape = from->h == to->h && from->w == to->w && from->c == to->c;
     return has_same_shape && here->is_present[input] && !other->is_present[input] &&
            here->is_present[op->output] && !other->is_present[op->output] &&
-           here->parent[input] < 0 && here->n_children[input] == 0 &&
+           is_last_in_place(maker, world, input) && here->n_children[input] == 0 &&
            from->producer >= 0 && !from->is_output &&
            last_reader(layout, input) == layout->position[op_id];
 }
 
-/* Lets an element-wise op overwrite its first input if that dies with it. Rolling windows are left alone:
- * the rows of input and output that they hold differ. */
-static void share_in_place(struct maker *maker, int op_id, int group)
+/* Lets an op overwrite its input number `which` if that dies with it. Rolling windows are left
+ * alone: the rows of input and output that they hold differ. */
+static void share_in_place(struct maker *maker, int op_id, int which, int group)
 {
     const struct tess_layout *layout = maker->layout;
     const struct tess_op *op = &layout->graph->ops[op_id];
@@ -218,8 +235,8 @@ static void share_in_place(struct maker *maker, int op_id, int group)
         return;
     enum tess_world world = tess_group_is_tiled(in) ? TESS_LOCAL : TESS_STORED;
     bool reads_it_twice = op->n_inputs == 2 && op->inputs[0] == op->inputs[1];
-    if (!reads_it_twice && can_take_over(maker, world, op->inputs[0], op_id))
-        share(&maker->worlds[world], op->output, op->inputs[0], 0);
+    if (!reads_it_twice && can_take_over(maker, world, op->inputs[which], op_id))
+        share(&maker->worlds[world], op->output, op->inputs[which], 0);
 }
 
 static void share_group(struct maker *maker, int group)
@@ -232,7 +249,9 @@ static void share_group(struct maker *maker, int group)
             share_concat(maker, op_id, group);
         else if (op->kind == TESS_OP_ADD || op->kind == TESS_OP_REGION ||
                  op->kind == TESS_OP_YOLO)
-            share_in_place(maker, op_id, group);
+            share_in_place(maker, op_id, 0, group);
+        else if (tess_op_accumulates(op))
+            share_in_place(maker, op_id, 1, group);
     }
 }
 

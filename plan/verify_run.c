@@ -60,6 +60,8 @@ static struct tess_span axis_reads(const struct tess_checker *checker, int input
     switch (op->kind) {
     case TESS_OP_CONV:
     case TESS_OP_MAXPOOL:
+        if (input == 1)
+            return out; /* the sums that a partial convolution goes on from */
         return is_rows ? window_reads(window->stride_h, window->kernel_h,
                                       window->dilation_h, window->pad_top, out)
                        : window_reads(window->stride_w, window->kernel_w,
@@ -305,6 +307,8 @@ static enum tess_status check_overlap(const struct tess_checker *checker, int in
     if (in->n_rows < 1 || in->n_cols < 1 || !may_overlap(in, &step->out))
         return TESS_OK;
     if (can_run_in_place && input == 0 && is_same_plane(in, &step->out))
+        return TESS_OK;
+    if (kind == TESS_OP_CONV && input == 1 && is_same_plane(in, &step->out))
         return TESS_OK;
     return tess_checker_fail(checker, "overwrites %s while reading it",
                              tess_checker_name(checker, in->tensor).text);

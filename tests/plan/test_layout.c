@@ -181,6 +181,36 @@ static void test_a_sum_overwrites_an_input_that_nobody_reads_again(void **state)
     }
 }
 
+/* Tensor 1 is read by three partial convolutions, each going on from the one before. */
+static struct tess_graph *partial_graph(void)
+{
+    int inputs[] = {0, 1, 0, 1, 2, 1, 3};
+    struct tess_op ops[4];
+    struct tess_shape shape = {6, 6, 3}, outs[4] = {shape, shape, shape, shape};
+    for (int op = 0; op < 4; op++) {
+        ops[op] = tess_op_neutral(TESS_OP_CONV, op, &inputs[op == 0 ? 0 : 2 * op - 1]);
+        if (op == 0)
+            continue;
+        ops[op].n_inputs = op == 1 ? 1 : 2;
+        ops[op].kernel_channels = 9;
+        ops[op].channel_begin = 3 * (op - 1);
+    }
+    return small_graph_create(shape, ops, outs, 4);
+}
+
+static void test_all_sums_of_a_chain_lie_in_one_place(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture, partial_graph());
+    lay_out(&fixture);
+    const struct tess_slot *stored = fixture.layout->stored;
+    assert_int_equal(stored[3].storage, stored[2].storage);
+    assert_int_equal(stored[4].storage, stored[2].storage);
+    assert_int_not_equal(stored[1].storage, stored[2].storage);
+    tear_down(&fixture);
+}
+
 /* ---- bands ---- */
 
 static struct tess_graph *conv_chain(int n_ops, int side)
@@ -348,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_a_shared_storage_lives_as_long_as_its_tensors),
         cmocka_unit_test(test_rows_of_padding_are_stored_where_a_kernel_wants_them),
         cmocka_unit_test(test_a_sum_overwrites_an_input_that_nobody_reads_again),
+        cmocka_unit_test(test_all_sums_of_a_chain_lie_in_one_place),
         cmocka_unit_test(test_bands_hold_a_few_rows_of_each_map),
         cmocka_unit_test(test_grids_hold_one_tile_of_each_map),
         cmocka_unit_test(test_nothing_alive_at_a_common_tick_overlaps),

@@ -82,21 +82,17 @@ static void report(const struct tess_random_case *made, uint64_t seed, const cha
 
 /* ---- right plans pass ---- */
 
-static void test_every_plan_passes_and_its_work_is_counted(void **state)
+static void check_that_all_pass(const struct tess_random_net *nets,
+                                const struct tess_random_plan *plans, uint64_t seed,
+                                int n_cases)
 {
-    (void)state;
-    struct tess_random_net nets;
-    struct tess_random_plan plans;
-    tess_random_net_init(&nets);
-    tess_random_plan_init(&plans);
-    int n_cases = 4000;
-    uint64_t seed = tess_random_seed(5000000, &n_cases);
+    seed = tess_random_seed(seed, &n_cases);
     for (int i = 0; i < n_cases; i++) {
         struct tess_random_case made;
         struct tess_verdict verdict;
         struct tess_error error;
         tess_error_init(&error);
-        tess_random_case_init(&made, &nets, &plans, seed + (uint64_t)i);
+        tess_random_case_init(&made, nets, plans, seed + (uint64_t)i);
         enum tess_status status = tess_verify(made.layout, &verdict, &error);
         if (status != TESS_OK)
             report(&made, seed + (uint64_t)i, error.message);
@@ -109,6 +105,39 @@ static void test_every_plan_passes_and_its_work_is_counted(void **state)
         assert_int_equal(verdict.memory.peak, tess_memory_sum(&verdict.memory));
         tess_random_case_release(&made);
     }
+}
+
+static void test_every_plan_passes_and_its_work_is_counted(void **state)
+{
+    (void)state;
+    struct tess_random_net nets;
+    struct tess_random_plan plans;
+    tess_random_net_init(&nets);
+    tess_random_plan_init(&plans);
+    check_that_all_pass(&nets, &plans, 5000000, 4000);
+}
+
+/* Nets of many concats, most of whose convolutions are split. */
+static void init_split_nets(struct tess_random_net *nets)
+{
+    tess_random_net_init(nets);
+    nets->max_ops = 16;
+    nets->max_side = 8;
+    nets->max_channels = 4;
+    nets->chain_percent = 80;
+    nets->kinds = 1u << TESS_OP_CONCAT | 1u << TESS_OP_MAXPOOL;
+    nets->joined_percent = 30;
+    nets->split_percent = 90;
+}
+
+static void test_every_plan_of_partial_convolutions_passes(void **state)
+{
+    (void)state;
+    struct tess_random_net nets;
+    struct tess_random_plan plans;
+    init_split_nets(&nets);
+    tess_random_plan_init(&plans);
+    check_that_all_pass(&nets, &plans, 5500000, 2000);
 }
 
 /* ---- wrong steps do not ---- */
@@ -172,22 +201,17 @@ static void mutate(struct recording *recording, struct tess_rng *rng)
     }
 }
 
-static void test_no_mutation_that_changes_the_result_passes(void **state)
+static void check_that_no_mutation_passes(const struct tess_random_net *nets,
+                                          const struct tess_random_plan *plans,
+                                          uint64_t seed, int n_cases)
 {
-    (void)state;
-    struct tess_random_net nets;
-    struct tess_random_plan plans;
-    tess_random_net_init(&nets);
-    tess_random_plan_init(&plans);
-    nets.max_side = 8;
-    nets.max_channels = 4;
-    int n_cases = 1000, n_wrong = 0, n_harmless = 0, n_strict = 0;
-    uint64_t seed = tess_random_seed(6000000, &n_cases);
+    int n_wrong = 0, n_harmless = 0, n_strict = 0;
+    seed = tess_random_seed(seed, &n_cases);
     for (int i = 0; i < n_cases; i++) {
         struct tess_random_case made;
         struct tess_rng rng;
         tess_rng_init(&rng, seed + (uint64_t)i);
-        tess_random_case_init(&made, &nets, &plans, seed + (uint64_t)i);
+        tess_random_case_init(&made, nets, plans, seed + (uint64_t)i);
         struct tess_naive_net *net = tess_naive_net_create(made.graph);
         struct recording right = recording_of(made.layout);
         for (int round = 0; round < 20; round++) {
@@ -212,6 +236,67 @@ static void test_no_mutation_that_changes_the_result_passes(void **state)
            "not\n",
            n_wrong, n_harmless, n_strict);
     assert_true(n_wrong > 5 * n_cases || n_cases == 1);
+}
+
+static void test_no_mutation_that_changes_the_result_passes(void **state)
+{
+    (void)state;
+    struct tess_random_net nets;
+    struct tess_random_plan plans;
+    tess_random_net_init(&nets);
+    tess_random_plan_init(&plans);
+    nets.max_side = 8;
+    nets.max_channels = 4;
+    check_that_no_mutation_passes(&nets, &plans, 6000000, 1000);
+    init_split_nets(&nets);
+    check_that_no_mutation_passes(&nets, &plans, 6500000, 500);
+}
+
+/* The sums of a chain are named apart: who reads another or a missing one is found out. */
+static void test_a_chain_with_a_part_missing_misread_or_late_is_refused(void **state)
+{
+    (void)state;
+    struct tess_random_net nets;
+    struct tess_random_plan plans;
+    init_split_nets(&nets);
+    tess_random_plan_init(&plans);
+    plans.tiled_percent = 0;
+    int n_cases = 300, n_refused = 0;
+    uint64_t seed = tess_random_seed(6700000, &n_cases);
+    for (int i = 0; i < n_cases; i++) {
+        struct tess_random_case made;
+        tess_random_case_init(&made, &nets, &plans, seed + (uint64_t)i);
+        struct recording right = recording_of(made.layout);
+        for (int at = 0; at < right.n_steps; at++) {
+            const struct tess_step step = right.steps[at];
+            const struct tess_op *op = &made.graph->ops[step.op];
+            if (step.kind != TESS_STEP_RUN || !tess_op_is_partial(op))
+                continue;
+            for (int change = 0; change < 3; change++) {
+                struct tess_error error;
+                struct recording wrong = recording_of(made.layout);
+                if (change == 0) /* missing */
+                    wrong.steps[at].kind = TESS_STEP_DONE;
+                else if (change == 1 &&
+                         tess_op_accumulates(op)) /* reads another's sums */
+                    wrong.steps[at].in[1].offset += 4;
+                else if (at + 1 < wrong.n_steps) { /* after whoever reads it */
+                    memmove(wrong.steps + at, wrong.steps + at + 1,
+                            sizeof step * (size_t)(wrong.n_steps - at - 1));
+                    wrong.steps[wrong.n_steps - 1] = step;
+                }
+                bool is_passed = verify(made.layout, &wrong, &error) == TESS_OK;
+                if (is_passed)
+                    report(&made, seed + (uint64_t)i, "a wrong chain passes");
+                assert_false(is_passed);
+                n_refused++;
+                free(wrong.steps);
+            }
+        }
+        free(right.steps);
+        tess_random_case_release(&made);
+    }
+    assert_true(n_refused > n_cases || n_cases == 1);
 }
 
 /* Changes one number of the layout behind the walk. */
@@ -282,7 +367,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_plan_passes_and_its_work_is_counted),
+        cmocka_unit_test(test_every_plan_of_partial_convolutions_passes),
         cmocka_unit_test(test_no_mutation_that_changes_the_result_passes),
+        cmocka_unit_test(test_a_chain_with_a_part_missing_misread_or_late_is_refused),
         cmocka_unit_test(test_no_broken_layout_passes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

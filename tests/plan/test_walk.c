@@ -104,6 +104,24 @@ static void test_nested_concats_and_slices_compute_the_net(void **state)
     walk_many(&nets, &plans, 4000000, 1500);
 }
 
+static void test_partial_convolutions_compute_the_net(void **state)
+{
+    (void)state;
+    struct tess_random_net nets;
+    struct tess_random_plan plans;
+    tess_random_net_init(&nets);
+    tess_random_plan_init(&plans);
+    nets.max_ops = 20;
+    nets.max_side = 8;
+    nets.chain_percent = 80;
+    nets.kinds = 1u << TESS_OP_CONCAT | 1u << TESS_OP_ADD | 1u << TESS_OP_SLICE;
+    nets.joined_percent = 30;
+    nets.split_percent = 80;
+    walk_many(&nets, &plans, 4500000, 2000);
+    plans.tiled_percent = 0;
+    walk_many(&nets, &plans, 4600000, 500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +129,7 @@ int main(void)
         cmocka_unit_test(test_untiled_plans_in_any_order_compute_the_net),
         cmocka_unit_test(test_bands_of_long_chains_compute_the_net),
         cmocka_unit_test(test_nested_concats_and_slices_compute_the_net),
+        cmocka_unit_test(test_partial_convolutions_compute_the_net),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

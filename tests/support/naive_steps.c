@@ -67,8 +67,12 @@ static void conv_pixel(struct reader *reader, int y, int x, uint32_t *pixel)
     int n_out = reader->graph->tensors[op->output].c / op->groups;
     for (int group = 0; group < op->groups; group++) {
         uint32_t hash = hash_window(reader, y, x, group * n_in, (group + 1) * n_in);
-        for (int c = group * n_out; c < (group + 1) * n_out; c++)
-            pixel[c] = result(mix(hash, (uint32_t)c));
+        for (int c = group * n_out; c < (group + 1) * n_out; c++) {
+            uint32_t sum = hash;
+            if (tess_op_accumulates(op))
+                sum = mix(sum, reader->read(reader, 1, y, x, c));
+            pixel[c] = result(mix(sum, (uint32_t)c));
+        }
     }
 }
 
@@ -329,7 +333,8 @@ static void run_op(struct tess_naive_run *run, const struct tess_step *step)
         return;
     }
     /* A kernel may write any part of its output before it reads the rest of its input. */
-    if (!is_same_plane(&step->in[0], out))
+    bool goes_on_in_place = tess_op_accumulates(op) && is_same_plane(&step->in[1], out);
+    if (!is_same_plane(&step->in[0], out) && !goes_on_in_place)
         set_place(run, step, POISON);
     struct reader reader = {
         .read = read_arena, .graph = graph, .op = step->op, .run = run, .step = step};

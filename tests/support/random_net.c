@@ -17,6 +17,7 @@
 
 #include "base/arith.h"
 #include "model/graph_build.h"
+#include "model/graph_split.h"
 #include "plan/slices.h"
 
 enum { MAX_INPUTS = 4 };
@@ -336,6 +337,42 @@ static bool add_kind(struct maker *maker, enum tess_op_kind kind)
     return false;
 }
 
+/* A concat and a convolution of it that keeps the size of the map. */
+static bool add_joined(struct maker *maker)
+{
+    if (!add_concat(maker))
+        return false;
+    int input = maker->builder.graph->n_tensors - 1;
+    const struct tess_tensor *in = tensor_of(maker, input);
+    struct tess_op op = tess_op_neutral(TESS_OP_CONV, 0, &input);
+    int kernel = 2 * tess_rng_int(maker->rng, 0, 1) + 1;
+    op.window.kernel_h = op.window.kernel_w = kernel;
+    op.window.pad_top = op.window.pad_left = kernel / 2;
+    if (maker->options->has_activations)
+        op.activation = TESS_ACT_LEAKY;
+    add(maker, &op,
+        (struct tess_shape){in->h, in->w,
+                            tess_rng_int(maker->rng, 1, maker->options->max_channels)});
+    return true;
+}
+
+/* The graph, which it takes, with some convolutions split. */
+static struct tess_graph *split(const struct tess_random_net *options,
+                                struct tess_graph *graph, struct tess_rng *rng)
+{
+    struct tess_graph *made = NULL;
+    bool *is_split = calloc((size_t)graph->n_ops, sizeof *is_split);
+    need(is_split != NULL);
+    for (int op = 0; op < graph->n_ops; op++)
+        is_split[op] =
+            tess_graph_n_parts(graph, op) > 0 && chance(rng, options->split_percent);
+    need(tess_graph_split(graph, is_split, &made, NULL) == TESS_OK);
+    free(is_split);
+    tess_graph_destroy(graph);
+    tess_graph_assert_valid(made);
+    return made;
+}
+
 struct tess_graph *tess_random_net_create(const struct tess_random_net *options,
                                           struct tess_rng *rng)
 {
@@ -348,6 +385,10 @@ struct tess_graph *tess_random_net_create(const struct tess_random_net *options,
     tess_graph_builder_set_input(&maker.builder, input);
     int n_ops = tess_rng_int(rng, 1, options->max_ops);
     while (maker.builder.graph->n_ops < n_ops) {
+        bool is_joined = options->joined_percent > 0 &&
+                         chance(rng, options->joined_percent) && add_joined(&maker);
+        if (is_joined)
+            continue;
         /* Half of the ops are convolutions, as in real networks. */
         enum tess_op_kind kind =
             (enum tess_op_kind)tess_rng_int(rng, 0, TESS_OP_N_KINDS - 1);
@@ -358,7 +399,7 @@ struct tess_graph *tess_random_net_create(const struct tess_random_net *options,
     need(tess_graph_builder_finish(&maker.builder, &graph, NULL) == TESS_OK);
     tess_graph_builder_release(&maker.builder);
     tess_graph_assert_valid(graph);
-    return graph;
+    return options->split_percent > 0 ? split(options, graph, rng) : graph;
 }
 
 /* ---- plans ---- */

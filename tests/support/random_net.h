@@ -25,6 +25,8 @@ struct tess_random_net {
     unsigned kinds;       /* bit 1 << kind for each enum tess_op_kind that may appear */
     int chain_percent;    /* how often an op reads the newest tensor rather than any */
     bool has_activations; /* else everything is linear */
+    int joined_percent;   /* how often a concat and a convolution of it come together */
+    int split_percent;    /* of the convolutions of concats that become partial ones */
 };
 
 /* Every kind, at most 12 ops on maps of 14x14 with 6 channels. */
