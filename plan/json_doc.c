@@ -366,10 +366,10 @@ static enum tess_status check_twins(struct reader *reader,
     enum tess_status status = TESS_OK;
     for (int i = 1; i < n && status == TESS_OK; i++)
         if (strcmp(nodes[i - 1]->key, nodes[i]->key) == 0)
-            status = tess_error_at(reader->error, TESS_E_CONFIG, reader->file_name,
-                                   nodes[i]->key_line, nodes[i]->key_col,
-                                   "\"%.40s\" is given twice, first in line %d",
-                                   nodes[i]->key, nodes[i - 1]->key_line);
+            status = tess_error_at(
+                reader->error, TESS_E_CONFIG, reader->file_name, nodes[i]->key_line,
+                nodes[i]->key_col, "%s is given twice, first in line %d",
+                tess_yaml_quote_text(nodes[i]->key).text, nodes[i - 1]->key_line);
     if (nodes != few)
         free(nodes);
     return status;

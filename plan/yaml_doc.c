@@ -182,8 +182,8 @@ static enum tess_status check_key(struct reader *reader, const struct tess_yaml_
         return TESS_OK;
     tess_error_at(reader->error, TESS_E_CONFIG, reader->file_name,
                   (int)key->start_mark.line + 1, (int)key->start_mark.column + 1,
-                  "\"%.40s\" is given twice, first in line %d", twin->key,
-                  twin->key_line);
+                  "%s is given twice, first in line %d",
+                  tess_yaml_quote_text(twin->key).text, twin->key_line);
     return TESS_E_CONFIG;
 }
 
@@ -328,7 +328,7 @@ const char *tess_yaml_label(const struct tess_yaml_node *node)
 }
 
 /* Messages are one line of at most 40 bytes of the user's text. */
-static struct tess_yaml_quote quote_text(const char *text)
+struct tess_yaml_quote tess_yaml_quote_text(const char *text)
 {
     enum { N_SHOWN = 40 };
     struct tess_yaml_quote quote;
@@ -352,7 +352,7 @@ struct tess_yaml_quote tess_yaml_quote(const struct tess_yaml_node *node)
 {
     struct tess_yaml_quote quote = {"a list"};
     if (node->kind == TESS_YAML_SCALAR && node->text[0])
-        return quote_text(node->text);
+        return tess_yaml_quote_text(node->text);
     if (node->kind == TESS_YAML_SCALAR)
         snprintf(quote.text, sizeof quote.text, "nothing");
     else if (node->kind == TESS_YAML_MAP)
@@ -433,7 +433,7 @@ enum tess_status tess_yaml_expect_keys(const struct tess_yaml *yaml,
         if (is_known(node->key, known))
             continue;
         tess_yaml_key_error(yaml, node, error, "unknown key %s",
-                            quote_text(node->key).text);
+                            tess_yaml_quote_text(node->key).text);
         suggest_key(node->key, known, error);
         return TESS_E_CONFIG;
     }

@@ -69,6 +69,7 @@ const struct tess_yaml_node *tess_yaml_find(const struct tess_yaml_node *map,
 /* What messages call the node: its key, or "the entry". */
 const char *tess_yaml_label(const struct tess_yaml_node *node);
 struct tess_yaml_quote tess_yaml_quote(const struct tess_yaml_node *node);
+struct tess_yaml_quote tess_yaml_quote_text(const char *text);
 
 /* Records TESS_E_CONFIG at the node's value, or at its key, and returns it. */
 enum tess_status tess_yaml_error(const struct tess_yaml *yaml,

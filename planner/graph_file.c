@@ -99,8 +99,8 @@ static enum tess_status need(struct reader *reader, const struct tess_yaml_node 
     tess_yaml_error(&reader->yaml, map, reader->error, "\"%s\" is missing", key);
     for (const struct tess_yaml_node *node = map->first; node; node = node->next)
         if (tess_nearest_word(node->key, wanted))
-            tess_error_hint(reader->error, "is \"%.40s\" meant, in line %d?", node->key,
-                            node->key_line);
+            tess_error_hint(reader->error, "is %s meant, in line %d?",
+                            tess_yaml_quote_text(node->key).text, node->key_line);
     return TESS_E_CONFIG;
 }
 
