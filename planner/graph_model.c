@@ -83,6 +83,7 @@ static unsigned flags_of(const struct maker *maker, int op_id)
     if (op->kind == TESS_OP_CONCAT)
         return maker->layout && maker->layout->plan->copies[op_id] ? 0 : TESS_TASK_CONCAT;
     if (op->kind == TESS_OP_REGION || op->kind == TESS_OP_YOLO ||
+        tess_op_accumulates(op) ||
         (op->kind == TESS_OP_ADD && op->inputs[0] != op->inputs[1]))
         return TESS_TASK_OVERWRITES;
     return 0;
