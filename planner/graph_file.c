@@ -231,12 +231,29 @@ static enum tess_status read_uses(struct reader *reader,
 
 static unsigned flags_of(const char *op)
 {
-    static const char *const overwriting[] = {"relu", "add", "bnrelu", "swish",
-                                              "reshape"};
-    for (size_t i = 0; i < sizeof overwriting / sizeof *overwriting; i++)
-        if (strcmp(op, overwriting[i]) == 0)
-            return TESS_TASK_OVERWRITES;
-    return strcmp(op, "concat") == 0 ? TESS_TASK_CONCAT : 0;
+    enum { OVERWRITES = TESS_TASK_OVERWRITES, PARTWISE = TESS_TASK_PARTWISE };
+    static const struct {
+        const char *op;
+        unsigned flags;
+    } known[] = {
+        {"concat", TESS_TASK_CONCAT},
+        {"conv", TESS_TASK_SUMS},
+        {"fc", TESS_TASK_SUMS},
+        {"dwconv", PARTWISE},
+        {"maxpool", PARTWISE},
+        {"avgpool", PARTWISE},
+        {"gap", PARTWISE},
+        {"upsample", PARTWISE},
+        {"relu", PARTWISE | OVERWRITES},
+        {"bnrelu", PARTWISE | OVERWRITES},
+        {"swish", PARTWISE | OVERWRITES},
+        {"add", OVERWRITES},
+        {"reshape", OVERWRITES},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(op, known[i].op) == 0)
+            return known[i].flags;
+    return 0;
 }
 
 static enum tess_status read_tasks(struct reader *reader)

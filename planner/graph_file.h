@@ -7,8 +7,10 @@
  * "name", "meta" and "cost" may be missing, and other keys be there. "inputs" and "outputs" of
  * the graph are tensors that are there at the start, and that stay to the end. The order of the
  * nodes is the order of the file. Ids are any numbers from 0 on, each given once. relu, add,
- * bnrelu, swish and reshape may overwrite an input; concat is a concat. Every error names line and
- * column. Knows no memory model: ask schedule/task_graph.h for one.
+ * bnrelu, swish and reshape may overwrite an input; concat is a concat; conv and fc sum over the
+ * parts of a concat; dwconv, maxpool, avgpool, gap, upsample, relu, bnrelu and swish treat each
+ * by itself. Every error names line and column. Knows no memory model: ask
+ * schedule/task_graph.h for one.
  */
 #ifndef TESS_PLANNER_GRAPH_FILE_H
 #define TESS_PLANNER_GRAPH_FILE_H

@@ -32,7 +32,10 @@ enum { TESS_TASKS_LIMIT_PAIRS = 1 << 23 };
 
 enum tess_task_flag {
     TESS_TASK_OVERWRITES = 1, /* may put its output where a dying input of its size was */
-    TESS_TASK_CONCAT = 2      /* its output is its inputs, side by side */
+    TESS_TASK_CONCAT = 2,     /* its output is its inputs, side by side */
+    /* What schedule/rewrite.h needs to know of a task whose only input is a concat's output: */
+    TESS_TASK_SUMS = 4, /* it makes an addend of its output of each part: a convolution */
+    TESS_TASK_PARTWISE = 8 /* it makes a part of its output of each: a depthwise one */
 };
 
 /* How memory is counted; the alignment is separate. */
