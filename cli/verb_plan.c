@@ -7,6 +7,10 @@
 #include "cli/session.h"
 #include "plan/plan_text.h"
 
+/* Kept free for runs of the plan: their input is not known yet, and their base memory may be
+ * larger than this process's. */
+enum { RUN_RESERVE_BYTES = TESS_BASE_SPREAD_BYTES };
+
 static enum tess_status put_plan(const struct tess_session *session,
                                  const struct tess_plan *plan, struct tess_error *error)
 {
@@ -34,7 +38,8 @@ static enum tess_status put_curve(const struct tess_session *session,
     const char *output = session->args->output;
     struct tess_text text;
     tess_text_init(&text);
-    enum tess_status status = tess_session_search(session, 0, &text, error);
+    enum tess_status status =
+        tess_session_search(session, RUN_RESERVE_BYTES, &text, error);
     if (status == TESS_OK)
         status = tess_file_write(output ? output : "-", text.data, text.len, error);
     tess_text_release(&text);
@@ -65,7 +70,7 @@ enum tess_status tess_verb_plan(const struct tess_args *args, struct tess_error 
     if (status == TESS_OK && args->is_curve) {
         status = put_curve(&session, error);
     } else if (status == TESS_OK) {
-        status = tess_session_plan(&session, 0, &plan, error);
+        status = tess_session_plan(&session, RUN_RESERVE_BYTES, &plan, error);
         if (status == TESS_OK)
             status = put_plan(&session, plan, error);
     }
