@@ -3,9 +3,9 @@
  * A network's tasks are its ops. A plan's are its tiled groups, and the ops of its other groups;
  * each holds, while it runs, what the plan gives it beside the tensors that it reads and writes:
  * a further tensor, written by it and read by nobody. What may overwrite is what the executor lets
- * overwrite: additions, heads, partial convolutions that go on from others. Ids of tensors are those of the network; the
- * memory of task t of a plan has id n_tensors + t. Runs nothing: ask schedule/ordering.h for an
- * order.
+ * overwrite: additions, heads, partial convolutions that go on from others. Ids of tensors are
+ * those of the network; the memory of task t of a plan has id n_tensors + t. Runs nothing: ask
+ * schedule/ordering.h for an order.
  */
 #ifndef TESS_PLANNER_GRAPH_MODEL_H
 #define TESS_PLANNER_GRAPH_MODEL_H

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
+#include "base/deadline.h"
 #include "schedule/state_tree.h"
 
 struct candidate {
@@ -128,7 +128,8 @@ enum tess_status tess_beam_search(const struct tess_beam *beam, int *chain_order
     enum tess_status status = start(&run, error);
     int first = 0, n_kept = 1;
     while (status == TESS_OK && n_kept > 0 && !run.is_full &&
-           run.best_bytes > beam->floor_bytes && tess_clock_us() < beam->deadline_us) {
+           run.best_bytes > beam->floor_bytes &&
+           !tess_deadline_is_past(beam->deadline_us)) {
         int next = run.tree.n_states;
         for (int i = 0; i < n_kept && !run.is_full; i++) {
             tess_state_tree_go(&run.tree, first + i);

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
+#include "base/deadline.h"
 #include "schedule/cut.h"
 #include "schedule/peak.h"
 
@@ -99,7 +99,7 @@ enum tess_status tess_bound_by_cuts(const struct tess_chains *singles, int64_t e
     if (status == TESS_OK)
         qsort(tasks, (size_t)graph->n_tasks, sizeof *tasks, compare_weights);
     for (int i = 0; i < graph->n_tasks && status == TESS_OK && bound < enough; i++) {
-        if (tess_clock_us() > deadline_us)
+        if (tess_deadline_is_past(deadline_us))
             break;
         status = bound_task(&cut, tasks[i].task, enough, &bound, error);
     }

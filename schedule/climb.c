@@ -28,7 +28,7 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
+#include "base/deadline.h"
 #include "base/rng.h"
 #include "schedule/cut.h"
 #include "schedule/peak.h"
@@ -151,7 +151,7 @@ static int compare_places(const void *a, const void *b)
 static bool is_over(const struct climbing *climbing)
 {
     return climbing->score.peak <= climbing->climb->floor_bytes ||
-           tess_clock_us() > climbing->climb->deadline_us;
+           tess_deadline_is_past(climbing->climb->deadline_us);
 }
 
 /* One round of (1), from the highest place down to the floor. */

@@ -40,7 +40,7 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
+#include "base/deadline.h"
 #include "schedule/cut.h"
 #include "schedule/state_tree.h"
 
@@ -223,7 +223,8 @@ static enum tess_status search_side(struct search *search, int side_id, int64_t 
             *outcome_out = SETTLED;
             return status;
         }
-        bool is_late = n_expanded % 64 == 63 && tess_clock_us() > lattice->deadline_us;
+        bool is_late =
+            n_expanded % 64 == 63 && tess_deadline_is_past(lattice->deadline_us);
         tess_state_tree_go(tree, entry.state);
         search->is_full = !is_late && n_expanded < limit &&
                           !expand(search, side, tree->states[entry.state].most);
@@ -302,7 +303,7 @@ static enum tess_status search_both(struct search *search,
         }
         if (outcome == AT_LIMIT &&
             (search->is_full || limit >= lattice->max_limit_states ||
-             tess_clock_us() > lattice->deadline_us)) {
+             tess_deadline_is_past(lattice->deadline_us))) {
             *answer_out = TESS_LATTICE_GAVE_UP;
             return TESS_OK;
         }

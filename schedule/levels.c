@@ -23,7 +23,7 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
+#include "base/deadline.h"
 #include "base/hash.h"
 #include "schedule/frontier.h"
 
@@ -183,7 +183,7 @@ static enum tess_levels_answer fill_next(struct solver *solver, struct origin **
         }
         if (solver->next.n_states > levels->limit_states)
             return TESS_LEVELS_TOO_MANY;
-        if (i % 256 == 255 && tess_clock_us() > levels->deadline_us)
+        if (i % 256 == 255 && tess_deadline_is_past(levels->deadline_us))
             return TESS_LEVELS_NO_ROOM;
     }
     levels->n_states += solver->next.n_states;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
+#include "base/deadline.h"
 #include "base/rng.h"
 #include "schedule/frontier.h"
 
@@ -94,7 +94,7 @@ static enum tess_status search(struct windows *windows, struct tess_error *error
     struct tess_rng rng;
     tess_rng_init(&rng, 1);
     while (windows->peak > windows->lattice->floor_bytes &&
-           tess_clock_us() < windows->lattice->deadline_us) {
+           !tess_deadline_is_past(windows->lattice->deadline_us)) {
         enum tess_status status =
             evaluate(windows, windows->order, &windows->peak, &windows->excess, error);
         if (status != TESS_OK)
