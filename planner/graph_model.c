@@ -77,6 +77,22 @@ static bool is_between(const struct maker *maker, int id)
     return !maker->layout || maker->layout->stored[id].storage >= 0;
 }
 
+/* What schedule/rewrite.h could do to an op of a network; a plan's tasks are as they are. */
+static unsigned part_flags(const struct maker *maker, const struct tess_op *op)
+{
+    int channels = maker->network->tensors[op->inputs[0]].c;
+    bool is_depthwise = op->kind == TESS_OP_CONV && op->groups == channels &&
+                        channels == maker->network->tensors[op->output].c;
+    if (maker->layout || op->n_inputs != 1)
+        return 0;
+    if (is_depthwise || op->kind == TESS_OP_MAXPOOL || op->kind == TESS_OP_AVGPOOL ||
+        op->kind == TESS_OP_UPSAMPLE)
+        return TESS_TASK_PARTWISE;
+    if (op->kind == TESS_OP_CONNECTED || (op->kind == TESS_OP_CONV && op->groups == 1))
+        return TESS_TASK_SUMS;
+    return 0;
+}
+
 static unsigned flags_of(const struct maker *maker, int op_id)
 {
     const struct tess_op *op = &maker->network->ops[op_id];
@@ -86,7 +102,7 @@ static unsigned flags_of(const struct maker *maker, int op_id)
         tess_op_accumulates(op) ||
         (op->kind == TESS_OP_ADD && op->inputs[0] != op->inputs[1]))
         return TESS_TASK_OVERWRITES;
-    return 0;
+    return part_flags(maker, op);
 }
 
 /* ---- bytes ---- */

@@ -61,7 +61,7 @@ static void ops_and_tensors_are_named_by_their_layers(void **state)
     assert_int_equal(file.graph->tensors[0].bytes, 8 * 8 * 2 * 4);
     assert_true(file.graph->tensors[0].is_input);
     assert_true(file.graph->tensors[4].is_retained);
-    assert_int_equal(file.graph->tasks[0].flags, 0);
+    assert_int_equal(file.graph->tasks[0].flags, TESS_TASK_SUMS);
     assert_int_equal(file.graph->tasks[2].flags, TESS_TASK_OVERWRITES);
     assert_int_equal(file.graph->tasks[3].flags, TESS_TASK_CONCAT);
     /* A map is 1024. Layer 0's is needed to the end; the sum takes layer 1's place; the concat
@@ -69,6 +69,30 @@ static void ops_and_tensors_are_named_by_their_layers(void **state)
     assert_int_equal(peak_of(&file, TESS_MODEL_BASE), 4 * 1024);
     assert_int_equal(peak_of(&file, TESS_MODEL_INPLACE), 4 * 1024);
     assert_int_equal(peak_of(&file, TESS_MODEL_VIEW), 2 * 1024);
+    tess_graph_file_release(&file);
+    tess_graph_destroy(network);
+}
+
+static void flags_tell_what_can_be_taken_in_parts(void **state)
+{
+    (void)state;
+    struct tess_graph *network = parse("[net]\nheight=8\nwidth=8\nchannels=4\n"
+                                       "[conv]\nfilters=4\ngroups=4\n"
+                                       "[conv]\nfilters=8\ngroups=4\n"
+                                       "[conv]\nfilters=8\ngroups=2\n"
+                                       "[conv]\nfilters=1\n"
+                                       "[maxpool]\nsize=2\nstride=2\n"
+                                       "[upsample]\nstride=2\n"
+                                       "[connected]\noutput=5\n"
+                                       "[softmax]\n");
+    static const unsigned flags[] = {
+        TESS_TASK_PARTWISE, 0, 0, TESS_TASK_SUMS, TESS_TASK_PARTWISE, TESS_TASK_PARTWISE,
+        TESS_TASK_SUMS,     0};
+    struct tess_graph_file file;
+    assert_int_equal(tess_graph_file_of_network(&file, network, false, NULL), TESS_OK);
+    assert_int_equal(file.graph->n_tasks, 8);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(file.graph->tasks[i].flags, flags[i]);
     tess_graph_file_release(&file);
     tess_graph_destroy(network);
 }
@@ -179,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ops_and_tensors_are_named_by_their_layers),
+        cmocka_unit_test(flags_tell_what_can_be_taken_in_parts),
         cmocka_unit_test(slices_are_ranges_of_their_inputs_where_that_is_asked_for),
         cmocka_unit_test(random_networks_peak_where_their_ops_do),
         cmocka_unit_test(random_plans_hold_what_their_layouts_hold),
