@@ -161,14 +161,12 @@ static bool is_looked_at(const struct places *places, int tensor)
            places->lives[tensor].first <= places->lives[tensor].last;
 }
 
-/* Does one of them end where the other begins, and lie on it as it may? */
-static bool takes_over(const struct places *places, int a, int b)
+/* Is `output` put onto `input` at the task with which this dies? */
+static bool takes_over(const struct places *places, int input, int output)
 {
-    int input = places->lives[a].last <= places->lives[b].last ? a : b;
-    int output = input == a ? b : a;
     int at = places->lives[input].last;
     return at == places->lives[output].first &&
-           places->offsets[a] == places->offsets[b] &&
+           places->offsets[input] == places->offsets[output] &&
            may_overwrite(places->graph, places->order[at], input, output);
 }
 
@@ -181,7 +179,7 @@ static bool collide(const struct places *places, int a, int b)
     int64_t b_end = places->offsets[b] + places->graph->tensors[b].bytes;
     if (places->offsets[a] >= b_end || places->offsets[b] >= a_end)
         return false;
-    return !takes_over(places, a, b);
+    return !takes_over(places, a, b) && !takes_over(places, b, a);
 }
 
 static enum tess_status check_pairs(const struct places *places, int64_t arena_bytes,
