@@ -1,0 +1,114 @@
+#include "transport/part.h"
+
+#include "base/rng.h"
+#include "tests/transport/transport_testing.h"
+
+static struct tess_part part(int y0, int y1, int x0, int x1, int c0, int c1)
+{
+    return (struct tess_part){0, {y0, y1}, {x0, x1}, {c0, c1}, 2};
+}
+
+static void test_bytes_are_the_product(void **state)
+{
+    (void)state;
+    struct tess_part one = part(2, 5, 0, 7, 1, 4);
+    struct tess_parts two = {2, {one, part(0, 1, 0, 1, 0, 1)}};
+    assert_int_equal(tess_part_bytes(&one), 3 * 7 * 3 * 2);
+    assert_int_equal(tess_parts_bytes(&two), 3 * 7 * 3 * 2 + 2);
+}
+
+static void test_impossible_parts_have_no_size(void **state)
+{
+    (void)state;
+    const struct tess_part bad[] = {
+        part(2, 2, 0, 1, 0, 1),          part(3, 2, 0, 1, 0, 1),
+        part(-1, 2, 0, 1, 0, 1),         part(0, 1, 0, 65537, 0, 1),
+        part(0, 1, 0, 1, 5, 0),          {0, {0, 1}, {0, 1}, {0, 1}, 3},
+        {-1, {0, 1}, {0, 1}, {0, 1}, 4}, {1024, {0, 1}, {0, 1}, {0, 1}, 4}};
+    struct tess_parts many = {TESS_PARTS_MAX + 1, {part(0, 1, 0, 1, 0, 1)}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(tess_part_bytes(&bad[i]), -1);
+    assert_int_equal(tess_parts_bytes(&many), -1);
+    many.n = -1;
+    assert_int_equal(tess_parts_bytes(&many), -1);
+    struct tess_part largest = part(0, 65536, 0, 65536, 0, 65536);
+    assert_int_equal(tess_part_bytes(&largest), INT64_C(1) << 49);
+}
+
+static void test_inside_is_judged_on_every_side(void **state)
+{
+    (void)state;
+    const struct tess_part_map map = {4, 5, 6, 2};
+    struct tess_part whole = part(0, 4, 0, 5, 0, 6);
+    assert_true(tess_part_is_inside(&whole, &map));
+    whole.rows.end++;
+    assert_false(tess_part_is_inside(&whole, &map));
+    whole = part(0, 4, 0, 6, 0, 6);
+    assert_false(tess_part_is_inside(&whole, &map));
+    whole = part(0, 4, 0, 5, 0, 7);
+    assert_false(tess_part_is_inside(&whole, &map));
+    whole = part(0, 4, 0, 5, 0, 6);
+    whole.element_bytes = 4;
+    assert_false(tess_part_is_inside(&whole, &map));
+}
+
+static void test_packing_takes_the_part_and_unpacking_brings_it_back(void **state)
+{
+    (void)state;
+    enum { H = 6, W = 7, C = 5, ROUNDS = 500 };
+    const struct tess_part_map map = {H, W, C, 2};
+    uint16_t from[H][W][C], into[H][W][C], packed[H * W * C];
+    struct tess_rng rng;
+    tess_rng_init(&rng, 5);
+    for (int i = 0; i < H * W * C; i++)
+        (&from[0][0][0])[i] = (uint16_t)(i + 1);
+    for (int round = 0; round < ROUNDS; round++) {
+        int y0 = tess_rng_int(&rng, 0, H - 1), y1 = tess_rng_int(&rng, y0 + 1, H);
+        int x0 = tess_rng_int(&rng, 0, W - 1), x1 = tess_rng_int(&rng, x0 + 1, W);
+        int c0 = tess_rng_int(&rng, 0, C - 1), c1 = tess_rng_int(&rng, c0 + 1, C);
+        struct tess_part some = part(y0, y1, x0, x1, c0, c1);
+        int64_t offset;
+        memset(packed, 0, sizeof packed);
+        memset(into, 0, sizeof into);
+        tess_part_pack(&some, &map, from, packed);
+        tess_part_unpack(&some, &map, packed, into);
+        for (int y = 0; y < H; y++)
+            for (int x = 0; x < W; x++)
+                for (int c = 0; c < C; c++) {
+                    int is_in =
+                        y >= y0 && y < y1 && x >= x0 && x < x1 && c >= c0 && c < c1;
+                    assert_int_equal(into[y][x][c], is_in ? from[y][x][c] : 0);
+                }
+        if (tess_part_is_contiguous(&some, &map, &offset))
+            assert_memory_equal((char *)from + offset, packed,
+                                (size_t)tess_part_bytes(&some));
+    }
+}
+
+static void test_whole_rows_are_one_run_of_bytes(void **state)
+{
+    (void)state;
+    const struct tess_part_map map = {4, 5, 6, 2};
+    int64_t offset = -1;
+    struct tess_part rows = part(1, 3, 0, 5, 0, 6), cols = part(1, 3, 0, 4, 0, 6);
+    struct tess_part in_a_row = part(3, 4, 1, 3, 0, 6), pixel = part(3, 4, 1, 2, 2, 4);
+    assert_true(tess_part_is_contiguous(&rows, &map, &offset));
+    assert_int_equal(offset, 1 * 5 * 6 * 2);
+    assert_false(tess_part_is_contiguous(&cols, &map, &offset));
+    assert_true(tess_part_is_contiguous(&in_a_row, &map, &offset));
+    assert_int_equal(offset, (3 * 5 + 1) * 6 * 2);
+    assert_true(tess_part_is_contiguous(&pixel, &map, &offset));
+    assert_int_equal(offset, ((3 * 5 + 1) * 6 + 2) * 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bytes_are_the_product),
+        cmocka_unit_test(test_impossible_parts_have_no_size),
+        cmocka_unit_test(test_inside_is_judged_on_every_side),
+        cmocka_unit_test(test_packing_takes_the_part_and_unpacking_brings_it_back),
+        cmocka_unit_test(test_whole_rows_are_one_run_of_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
