@@ -42,6 +42,28 @@ static const struct option OPTIONS[] = {
      "bytes the whole process may hold, such as 64M (bench: several, 64M,48M,32M)"},
     {"--plan", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN) | IN(VERIFY), AT(plan),
      "run or check this plan file instead of searching for one"},
+    {"--plan", KIND_TEXT, "FILE", NULL, 0, 0, IN(SCHEDULE), AT(plan),
+     "schedule the tasks of this plan of the model: its tiled groups and other layers"},
+    {"--model", KIND_TEXT, "NAME", "inplace", 0, 0, IN(SCHEDULE), AT(memory_model),
+     "how memory is counted: base (nothing overwrites, concats copy), inplace (relu, add "
+     "and the like may overwrite an input), view (and a concat is its parts)"},
+    {"--method", KIND_TEXT, "NAME", "exact", 0, 0, IN(SCHEDULE), AT(method),
+     "exact (proves what it can), serenity (published dynamic programming), greedy, dfs, "
+     "kahn, file"},
+    {"--time-limit", KIND_REAL, "SECONDS", "60", 0, 1e6, IN(SCHEDULE), AT(limit_seconds),
+     "the best order found by then is the result"},
+    {"--align", KIND_INT, "BYTES", "1", 1, 1 << 30, IN(SCHEDULE), AT(alignment),
+     "sizes and places are multiples of this"},
+    {"--rewrite", KIND_FLAG, NULL, NULL, 0, 0, IN(SCHEDULE), AT(rewrites),
+     "first split what reads concats into tasks for their parts, where that lowers the "
+     "peak: convolutions add up, depthwise ones and poolings treat each part by itself"},
+    {"--accumulators", KIND_INT, "N", "1", 1, 64, IN(SCHEDULE), AT(accumulator_factor),
+     "with --rewrite: sums take N times the bytes of the tensor that they become, as 32 "
+     "bits "
+     "do for one of 8"},
+    {"--without", KIND_TEXT, "PARTS", NULL, 0, 0, IN(SCHEDULE), AT(without),
+     "leave out parts of the exact method, to see what they are worth: fusion, "
+     "cuts, beam, climb, safe, valleys, windows; several with commas"},
     {"--untiled", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN), AT(is_untiled),
      "run every layer whole, whatever memory that takes"},
     {"--search", KIND_TEXT, "NAME", "dp", 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH),
@@ -59,7 +81,8 @@ static const struct option OPTIONS[] = {
     {"--curve", KIND_FLAG, NULL, NULL, 0, 0, IN(PLAN), AT(is_curve),
      "print what each budget buys, from the smallest that works, instead of a plan"},
     {"--layers", KIND_LAYERS, "A..B", NULL, 0, 0,
-     IN(RUN) | IN(PLAN) | IN(VERIFY) | IN(BENCH) | IN(INFO), AT(first_layer),
+     IN(RUN) | IN(PLAN) | IN(VERIFY) | IN(BENCH) | IN(INFO) | IN(SCHEDULE),
+     AT(first_layer),
      "only these layers, numbered as darknet does, negative from the end"},
     {"--kernels", KIND_TEXT, "NAME", "auto", 0, 0,
      IN(RUN) | IN(PLAN) | IN(VERIFY) | IN(BENCH) | IN(DOCTOR), AT(kernels),
@@ -84,7 +107,7 @@ static const struct option OPTIONS[] = {
     {"--annotate", KIND_TEXT, "FILE", NULL, 0, 0, IN(RUN), AT(annotate),
      "write the photograph with boxes drawn, .png or .jpg"},
     {"--json", KIND_TEXT, "FILE", NULL, 0, 0,
-     IN(RUN) | IN(INFO) | IN(BENCH) | IN(VERIFY) | IN(PLAN), AT(json),
+     IN(RUN) | IN(INFO) | IN(BENCH) | IN(VERIFY) | IN(PLAN) | IN(SCHEDULE), AT(json),
      "write the results as JSON, - for standard output (plan: of --curve)"},
     {"--dump", KIND_DUMP, "LAYER=FILE", NULL, 0, 0, IN(RUN), AT(n_dumps),
      "write a layer's output, float32 planar C,H,W; may be given several times"},
@@ -96,36 +119,52 @@ static const struct option OPTIONS[] = {
      IN(PLAN) | IN(SYNTH) | IN(BENCH) | IN(COMPILE), AT(output),
      "file to write, - for standard output"},
     {"--quiet", KIND_FLAG, NULL, NULL, 0, 0,
-     IN(RUN) | IN(PLAN) | IN(BENCH) | IN(SYNTH) | IN(VERIFY) | IN(COMPILE), AT(is_quiet),
-     "no progress, no tables"},
+     IN(RUN) | IN(PLAN) | IN(BENCH) | IN(SYNTH) | IN(VERIFY) | IN(COMPILE) |
+         IN(SCHEDULE) | IN(SCHEDULE),
+     AT(is_quiet), "no progress, no tables"},
     {"--facts-from-stdin", KIND_FLAG, NULL, NULL, 0, 0, IN(PLAN), AT(reads_facts), NULL},
     {"--input-bytes", KIND_INT, "N", "0", 0, 9e15, IN(PLAN), AT(input_bytes), NULL},
 };
 enum { N_OPTIONS = sizeof OPTIONS / sizeof *OPTIONS };
 
+static const char SCHEDULE_HELP[] =
+    "A GRAPH is a JSON file of tasks and tensors (docs/schedule.md), or a darknet cfg or "
+    "a\n"
+    "compiled model, whose layers are the tasks then. Says how many bytes are alive at\n"
+    "once, at most, when the tasks run in the order found (weights not counted); below\n"
+    "how many bytes no order goes; how far apart the two are, and what ended the "
+    "search;\n"
+    "and how large an arena holds all tensors at fixed places. --json has the order and\n"
+    "the places, too.\n\n";
+
 static const struct {
     const char *name, *arguments, *help, *example;
+    const char *more; /* further help, NULL if there is none to give */
 } VERBS[TESS_N_VERBS] = {
     {"info", "MODEL", "layers of a network, their shapes, memory and work",
-     "tessera info yolov2.cfg"},
+     "tessera info yolov2.cfg", NULL},
     {"plan", "MODEL", "find the fastest plan within a budget and write it",
-     "tessera plan yolov2.cfg --memory 300M -o plan.yaml"},
+     "tessera plan yolov2.cfg --memory 300M -o plan.yaml", NULL},
     {"verify", "MODEL", "check a plan file independently and print its memory",
-     "tessera verify yolov2.cfg --plan plan.yaml"},
+     "tessera verify yolov2.cfg --plan plan.yaml", NULL},
     {"run", "MODEL", "run a network within a budget",
      "tessera run yolo.cfg --weights yolo.weights --image dog.jpg --memory 32M "
      "--annotate "
-     "out.png"},
+     "out.png",
+     NULL},
     {"bench", "[MODEL]", "compare budgets and searches, or measure this device",
-     "tessera bench yolov2.cfg --layers 0..15 --memory 96M,64M,38M"},
+     "tessera bench yolov2.cfg --layers 0..15 --memory 96M,64M,38M", NULL},
     {"synth", "MODEL.cfg", "random weights for a network, to try it without trained ones",
-     "tessera synth yolov2.cfg --seed 1 -o yolov2.weights"},
+     "tessera synth yolov2.cfg --seed 1 -o yolov2.weights", NULL},
     {"compile", "MODEL.cfg WEIGHTS",
      "cfg and weights into one checksummed file that is read in "
      "slices",
-     "tessera compile yolov2.cfg yolov2.weights -o yolov2.tess"},
+     "tessera compile yolov2.cfg yolov2.weights -o yolov2.tess", NULL},
+    {"schedule", "GRAPH",
+     "order the tasks of a graph so that few bytes are alive at once",
+     "tessera schedule swiftnet.json --model view --json order.json", SCHEDULE_HELP},
     {"doctor", "", "what this machine offers and what a plan would rest on",
-     "tessera doctor"},
+     "tessera doctor", NULL},
 };
 
 const char *tess_verb_name(enum tess_verb verb)
@@ -331,7 +370,8 @@ static enum tess_status take_positional(const char *value, struct tess_args *arg
     else if (args->verb == TESS_VERB_COMPILE && !args->model_weights)
         args->model_weights = value;
     else
-        return tess_error_set(error, TESS_E_USAGE, "one model at a time: %s or %s?",
+        return tess_error_set(error, TESS_E_USAGE, "one %s at a time: %s or %s?",
+                              args->verb == TESS_VERB_SCHEDULE ? "graph" : "model",
                               args->model, value);
     return TESS_OK;
 }
@@ -359,8 +399,9 @@ enum tess_status tess_args_parse(int argc, char **argv, struct tess_args *args_o
     bool needs_model = args.verb != TESS_VERB_DOCTOR &&
                        !(args.verb == TESS_VERB_BENCH && args.is_profiling);
     if (status == TESS_OK && needs_model && !args.model && !args.has_help) {
-        status = tess_error_set(error, TESS_E_USAGE, "%s needs a model",
-                                VERBS[args.verb].name);
+        status =
+            tess_error_set(error, TESS_E_USAGE, "%s needs a %s", VERBS[args.verb].name,
+                           args.verb == TESS_VERB_SCHEDULE ? "graph" : "model");
         tess_error_hint(error, "for example: %s", VERBS[args.verb].example);
     }
     if (status == TESS_OK)
@@ -375,21 +416,22 @@ void tess_args_help(struct tess_text *text_out)
                      "usage: tessera COMMAND MODEL [options]\n\n"
                      "A MODEL is a darknet cfg or a compiled model.\n\n");
     for (int verb = 0; verb < TESS_N_VERBS; verb++)
-        tess_text_printf(text_out, "  %-8s %s\n", VERBS[verb].name, VERBS[verb].help);
+        tess_text_printf(text_out, "  %-9s %s\n", VERBS[verb].name, VERBS[verb].help);
     tess_text_printf(
         text_out,
         "\nThe main option is --memory: the bytes the whole process may hold.\n"
         "\n  %s\n\nOptions of a command: tessera COMMAND --help\n"
-        "Exit codes: 0 ok, 1 internal, 2 usage, 3 config or plan, 4 model, 5 budget "
-        "infeasible\n(the message names the smallest that works), 6 budget exceeded, "
-        "7 network, 8 verify\nmismatch, 130 interrupted.\n",
+        "Exit codes: 0 ok, 1 internal, 2 usage, 3 config, plan or task graph, 4 model,\n"
+        "5 budget infeasible (the message names the smallest that works), 6 budget "
+        "exceeded,\n7 network, 8 verify mismatch, 130 interrupted.\n",
         VERBS[TESS_VERB_RUN].example);
 }
 
 void tess_args_verb_help(enum tess_verb verb, struct tess_text *text_out)
 {
-    tess_text_printf(text_out, "%s\n\nusage: tessera %s %s [options]\n\n",
-                     VERBS[verb].help, VERBS[verb].name, VERBS[verb].arguments);
+    tess_text_printf(text_out, "%s\n\nusage: tessera %s %s [options]\n\n%s",
+                     VERBS[verb].help, VERBS[verb].name, VERBS[verb].arguments,
+                     VERBS[verb].more ? VERBS[verb].more : "");
     for (int i = 0; i < N_OPTIONS; i++) {
         const struct option *option = &OPTIONS[i];
         if (!(option->verbs & (1u << verb)) || !option->help)

@@ -20,6 +20,7 @@ enum tess_verb {
     TESS_VERB_BENCH,
     TESS_VERB_SYNTH,
     TESS_VERB_COMPILE,
+    TESS_VERB_SCHEDULE,
     TESS_VERB_DOCTOR
 };
 enum { TESS_N_VERBS = TESS_VERB_DOCTOR + 1 };
@@ -38,7 +39,11 @@ struct tess_args {
     const char *model_weights; /* compile: the second one, NULL if none */
     const char *weights, *image, *raw_input, *plan, *kernels, *names, *annotate, *json;
     const char *search, *output, *profile, *fit, *halo;
-    bool is_profiling; /* bench --profile */
+    const char *memory_model, *method, *without; /* schedule */
+    int64_t alignment, accumulator_factor;       /* schedule */
+    bool rewrites;                               /* schedule */
+    double limit_seconds;                        /* schedule */
+    bool is_profiling;                           /* bench --profile */
     int64_t memory_bytes, seed, n_threads, n_repeats, input_bytes;
     double threshold, overlap;
     bool is_untiled, is_quiet, has_help, reads_facts, has_budget;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/spawn.h"
 #include "cli/verbs.h"
 
 static tess_verb_function *const VERBS[TESS_N_VERBS] = {
@@ -42,7 +43,9 @@ int main(int argc, char **argv)
     enum tess_status status = tess_args_parse(argc, argv, &args, &error);
     if (status == TESS_OK && args.has_help)
         return print_help(&args);
-    if (status == TESS_OK)
+    if (status == TESS_OK && args.verb == TESS_VERB_SCHEDULE)
+        status = tess_spawn_become("tessera-planner", argv, &error);
+    else if (status == TESS_OK)
         status = VERBS[args.verb](&args, &error);
     if (status != TESS_OK)
         tess_print_error(&error);

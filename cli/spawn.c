@@ -34,6 +34,17 @@ enum tess_status tess_spawn_find(const char *name, char *path_out, size_t size,
     return TESS_OK;
 }
 
+enum tess_status tess_spawn_become(const char *name, char *const *argv,
+                                   struct tess_error *error)
+{
+    char path[4096];
+    enum tess_status status = tess_spawn_find(name, path, sizeof path, error);
+    if (status != TESS_OK)
+        return status;
+    execv(path, argv);
+    return tess_error_set(error, TESS_E_IO, "cannot run %s: %s", path, strerror(errno));
+}
+
 /* Feeds and drains both pipes until the child closes its output. */
 static bool exchange(int to, int from, const struct tess_text *input,
                      struct tess_text *output_out)

@@ -16,6 +16,11 @@ enum tess_status tess_spawn(char *const *program, const struct tess_text *input,
                             struct tess_text *output_out, int *exit_code_out,
                             struct tess_error *error);
 
+/* Becomes the program called `name` that was installed beside this one: its input, output, signals
+ * and exit code are this process's. Does not return but for an error: TESS_E_IO. */
+enum tess_status tess_spawn_become(const char *name, char *const *argv,
+                                   struct tess_error *error);
+
 /* Path of the program called `name` that was installed beside this one. `path_out` holds `size`
  * bytes. TESS_E_IO if it is not there. */
 enum tess_status tess_spawn_find(const char *name, char *path_out, size_t size,

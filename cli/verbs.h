@@ -20,8 +20,10 @@ tess_verb_function tess_verb_synth;
 tess_verb_function tess_verb_compile;
 tess_verb_function tess_verb_doctor;
 
-/* What the planner program does: facts on standard input, plan on standard output. */
+/* What the planner program does: facts on standard input, plan on standard output; and schedules,
+ * which need nothing of this process. */
 tess_verb_function tess_verb_plan_here;
+tess_verb_function tess_verb_schedule;
 
 /* Prints an error the way every program of the project does:
  * file:line:col: error: what, and a hint on a line of its own. */

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
+#include "base/deadline.h"
 #include "base/rng.h"
 #include "schedule/placement_priv.h"
 
@@ -91,7 +91,7 @@ static void climb_on(struct climb *climb, int64_t work, double deadline_us,
     int64_t beyond = tess_fit_place(fit, 0, false, climb->capacity, INT64_MAX);
     int64_t until = fit->work + work;
     for (int64_t i = 0; fit->work<until && * arena_out> climb->capacity; i++) {
-        if (i % 16 == 15 && tess_clock_us() > deadline_us)
+        if (i % 16 == 15 && tess_deadline_is_past(deadline_us))
             return;
         memcpy(climb->kept_order, fit->order, n * sizeof *fit->order);
         memcpy(climb->kept_offsets, fit->offsets, n * sizeof *fit->offsets);

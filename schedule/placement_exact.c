@@ -30,7 +30,7 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
+#include "base/deadline.h"
 #include "schedule/placement_priv.h"
 
 enum {
@@ -301,7 +301,7 @@ static enum tess_exact_answer search(struct exact *exact, const struct part *par
         struct last placed = {exact->lowest[at], id};
         struct part rest;
         if (exact->work_left < 0 ||
-            (++exact->n_nodes % 256 == 0 && tess_clock_us() > exact->deadline_us) ||
+            (++exact->n_nodes % 256 == 0 && tess_deadline_is_past(exact->deadline_us)) ||
             !grow_stack(exact, part->end, part->end - part->begin))
             return TESS_EXACT_LIMIT;
         exact->offsets[id] = placed.offset;
@@ -350,7 +350,7 @@ static enum tess_exact_answer take_turns(struct exact *exact, int64_t *work_left
         enum tess_exact_answer answer = start_turn(exact, turn, granted);
         *work_left -= granted - tess_max_i64(exact->work_left, 0);
         if (answer != TESS_EXACT_LIMIT || exact->has_no_memory ||
-            tess_clock_us() > exact->deadline_us)
+            tess_deadline_is_past(exact->deadline_us))
             return answer;
     }
     return TESS_EXACT_LIMIT;

@@ -1,0 +1,228 @@
+#include "cli/planner_schedule_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cli/json_out.h"
+
+/* How far `bytes` is above `below`, in percent of it. */
+static double above(int64_t bytes, int64_t below)
+{
+    return below > 0 ? 100.0 * (double)(bytes - below) / (double)below : 0;
+}
+
+static void put_bytes(struct tess_text *text, const char *what, int64_t bytes)
+{
+    char rounded[24];
+    tess_format_bytes(bytes, rounded, sizeof rounded);
+    tess_text_printf(text, "%-12s %14" PRId64 " B  %10s", what, bytes, rounded);
+}
+
+static void put_peak(const struct tess_schedule *schedule, struct tess_text *text)
+{
+    int64_t peak = schedule->result.peak_bytes, of_file = schedule->file_peak_bytes;
+    put_bytes(text, "peak", peak);
+    if (peak == of_file)
+        tess_text_printf(text, "  as in the order given\n");
+    else
+        tess_text_printf(
+            text, "  %.1f %% %s the order given (%" PRId64 ")\n",
+            of_file > 0
+                ? 100.0 * (double)(of_file > peak ? of_file - peak : peak - of_file) /
+                      (double)of_file
+                : 0,
+            peak < of_file ? "below" : "above", of_file);
+}
+
+static const char *closed_by(const struct tess_schedule_report *report)
+{
+    return report->is_interrupted ? "interruption" : report->schedule->result.closed_by;
+}
+
+void tess_schedule_table(const struct tess_schedule_report *report,
+                         struct tess_text *text)
+{
+    const struct tess_schedule *schedule = report->schedule;
+    const struct tess_order_result *result = &schedule->result;
+    const struct tess_task_graph *graph = schedule->counted;
+    tess_text_printf(text, "%s: %d tasks, %d tensors; model %s, method %s\n",
+                     report->file->name[0] ? report->file->name : "graph", graph->n_tasks,
+                     graph->n_tensors, tess_memory_model_name(report->options->model),
+                     report->options->method->name);
+    if (report->rewritten)
+        tess_text_printf(
+            text,
+            "rewritten    %d of %d concats are gone, %d tasks sum over parts, "
+            "%d treat parts; peak without %" PRId64 "\n",
+            report->rewritten->n_dissolved, schedule->found.n_sites,
+            report->rewritten->n_summed, report->rewritten->n_parted,
+            schedule->found.plain_bytes);
+    put_peak(schedule, text);
+    put_bytes(text, "lower bound", result->lower_bound_bytes);
+    if (result->is_proven)
+        tess_text_printf(text, "  proven: no order%s has a lower peak\n",
+                         report->rewritten ? " of what is rewritten" : "");
+    else
+        tess_text_printf(text, "  gap %.2f %%\n",
+                         above(result->peak_bytes, result->lower_bound_bytes));
+    put_bytes(text, "arena", schedule->arena_bytes);
+    if (schedule->arena_bytes == result->peak_bytes)
+        tess_text_printf(text, "  no byte more than the peak\n");
+    else
+        tess_text_printf(text, "  %.2f %% more than the peak\n",
+                         above(schedule->arena_bytes, result->peak_bytes));
+    tess_text_printf(text, "closed by    %s", closed_by(report));
+    if (result->n_fused > 0 && result->n_fused < graph->n_tasks)
+        tess_text_printf(text, "; %d tasks after fusion", result->n_fused);
+    if (result->n_expanded > 0)
+        tess_text_printf(text, "; %" PRId64 " states expanded", result->n_expanded);
+    tess_text_printf(text, "; places found by %s\n", schedule->placed_by);
+    tess_text_printf(text, "time         %.3f s for the order, %.3f s for the places\n",
+                     schedule->order_us / 1e6, schedule->place_us / 1e6);
+}
+
+/* ---- JSON ---- */
+
+static void put_int(struct tess_json *json, const char *key, int64_t value)
+{
+    tess_json_key(json, key);
+    tess_json_int(json, value);
+}
+
+static void put_string(struct tess_json *json, const char *key, const char *value)
+{
+    tess_json_key(json, key);
+    tess_json_string(json, value);
+}
+
+/* A number per tensor, under its id. */
+static void put_tensors(struct tess_json *json, const struct tess_schedule_report *report,
+                        const char *key, bool is_offset)
+{
+    const struct tess_task_graph *graph = report->schedule->counted;
+    char id[16];
+    tess_json_key(json, key);
+    tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
+    for (int t = 0; t < graph->n_tensors; t++) {
+        snprintf(id, sizeof id, "%d", report->tasks->tensors[t].id);
+        put_int(json, id,
+                is_offset ? report->schedule->offsets[t] : graph->tensors[t].bytes);
+    }
+    tess_json_end(json);
+}
+
+static void put_ids(struct tess_json *json, const struct tess_graph_file *file,
+                    const char *key, const int *list, int n)
+{
+    tess_json_key(json, key);
+    tess_json_begin(json, TESS_JSON_FLAT_ARRAY);
+    for (int i = 0; i < n; i++)
+        tess_json_int(json, file->tensors[list[i]].id);
+    tess_json_end(json);
+}
+
+/* What a task of a rewritten graph was, by the id that it had. */
+static void put_origin(struct tess_json *json, const struct tess_schedule_report *report,
+                       int task)
+{
+    static const char *const kinds[] = {"whole", "part", "gather", "finish"};
+    const struct tess_rewritten_task *from = &report->rewritten->tasks[task];
+    put_int(json, "origin", report->file->tasks[from->origin].id);
+    put_string(json, "kind", kinds[from->kind]);
+    if (from->kind == TESS_REWRITE_PART) {
+        put_int(json, "part", from->part);
+        put_int(json, "parts", from->n_parts);
+    }
+}
+
+static void put_tasks(struct tess_json *json, const struct tess_schedule_report *report)
+{
+    const struct tess_graph_file *file = report->tasks;
+    tess_json_key(json, "nodes");
+    tess_json_begin(json, TESS_JSON_ARRAY);
+    for (int i = 0; i < file->graph->n_tasks; i++) {
+        const struct tess_task *task = &file->graph->tasks[i];
+        tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
+        put_int(json, "id", file->tasks[i].id);
+        put_string(json, "name", file->tasks[i].name);
+        put_string(json, "op", file->tasks[i].op);
+        put_ids(json, file, "inputs", task->inputs, task->n_inputs);
+        put_ids(json, file, "outputs", task->outputs, task->n_outputs);
+        put_int(json, "cost", file->tasks[i].cost);
+        if (report->rewritten)
+            put_origin(json, report, i);
+        tess_json_end(json);
+    }
+    tess_json_end(json);
+}
+
+/* As a graph file has them, so that the document can be read as one. */
+static void put_graph(struct tess_json *json, const struct tess_schedule_report *report)
+{
+    const struct tess_graph_file *file = report->tasks;
+    const struct tess_task_graph *graph = file->graph;
+    put_tasks(json, report);
+    tess_json_key(json, "tensors");
+    tess_json_begin(json, TESS_JSON_ARRAY);
+    for (int t = 0; t < graph->n_tensors; t++) {
+        tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
+        put_int(json, "id", file->tensors[t].id);
+        put_string(json, "name", file->tensors[t].name);
+        put_int(json, "bytes", graph->tensors[t].bytes);
+        if (report->rewritten)
+            put_int(json, "origin",
+                    report->file->tensors[report->rewritten->tensors[t].origin].id);
+        tess_json_end(json);
+    }
+    tess_json_end(json);
+    for (int is_output = 0; is_output < 2; is_output++) {
+        tess_json_key(json, is_output ? "outputs" : "inputs");
+        tess_json_begin(json, TESS_JSON_FLAT_ARRAY);
+        for (int t = 0; t < graph->n_tensors; t++)
+            if (is_output ? graph->tensors[t].is_retained : graph->tensors[t].is_input)
+                tess_json_int(json, file->tensors[t].id);
+        tess_json_end(json);
+    }
+}
+
+void tess_schedule_json(const struct tess_schedule_report *report, struct tess_text *text)
+{
+    const struct tess_schedule *schedule = report->schedule;
+    const struct tess_order_result *result = &schedule->result;
+    struct tess_json json;
+    tess_json_init(&json, text);
+    tess_json_begin(&json, TESS_JSON_OBJECT);
+    put_string(&json, "name", report->file->name);
+    put_string(&json, "model", tess_memory_model_name(report->options->model));
+    put_string(&json, "method", report->options->method->name);
+    put_int(&json, "align", report->options->alignment);
+    put_int(&json, "tasks", schedule->counted->n_tasks);
+    put_int(&json, "peak_bytes", result->peak_bytes);
+    put_int(&json, "lower_bound", result->lower_bound_bytes);
+    tess_json_key(&json, "proven");
+    tess_json_bool(&json, result->is_proven);
+    put_string(&json, "closed_by", closed_by(report));
+    put_int(&json, "arena_bytes", schedule->arena_bytes);
+    put_string(&json, "placed_by", schedule->placed_by);
+    put_int(&json, "file_order_peak_bytes", schedule->file_peak_bytes);
+    if (report->rewritten) {
+        put_int(&json, "peak_without_rewriting_bytes", schedule->found.plain_bytes);
+        put_int(&json, "dissolved_concats", report->rewritten->n_dissolved);
+    }
+    put_int(&json, "fused_tasks", result->n_fused);
+    put_int(&json, "expanded_states", result->n_expanded);
+    tess_json_key(&json, "seconds");
+    tess_json_double(&json, (schedule->order_us + schedule->place_us) / 1e6);
+    tess_json_key(&json, "order_seconds");
+    tess_json_double(&json, schedule->order_us / 1e6);
+    tess_json_key(&json, "order");
+    tess_json_begin(&json, TESS_JSON_FLAT_ARRAY);
+    for (int i = 0; i < schedule->counted->n_tasks; i++)
+        tess_json_int(&json, report->tasks->tasks[schedule->order[i]].id);
+    tess_json_end(&json);
+    put_tensors(&json, report, "offsets", true);
+    put_tensors(&json, report, "sizes", false);
+    if (!report->is_from_file || report->rewritten)
+        put_graph(&json, report);
+    tess_json_end(&json);
+}
