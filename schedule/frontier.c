@@ -49,8 +49,12 @@ enum tess_status tess_frontier_init(struct tess_frontier *frontier,
     frontier->n_waiting = malloc(n * sizeof *frontier->n_waiting);
     frontier->is_done = calloc(n, sizeof *frontier->is_done);
     frontier->is_barred = calloc(n, sizeof *frontier->is_barred);
+    frontier->hill = malloc(n * sizeof *frontier->hill);
+    frontier->rest = malloc(n * sizeof *frontier->rest);
+    frontier->is_fresh = calloc(n, sizeof *frontier->is_fresh);
     if (!frontier->ready || !frontier->ready_at || !frontier->n_waiting ||
-        !frontier->is_done || !frontier->is_barred)
+        !frontier->is_done || !frontier->is_barred || !frontier->hill ||
+        !frontier->rest || !frontier->is_fresh)
         return tess_error_nomem(error);
     for (int i = 0; i < chains->n_chains; i++) {
         const struct tess_chain *chain = &chains->chains[i];
@@ -72,6 +76,9 @@ void tess_frontier_release(struct tess_frontier *frontier)
     free(frontier->n_waiting);
     free(frontier->is_done);
     free(frontier->is_barred);
+    free(frontier->hill);
+    free(frontier->rest);
+    free(frontier->is_fresh);
     *frontier = (struct tess_frontier){0};
 }
 
@@ -91,6 +98,34 @@ static int64_t live_undo(struct tess_live *live, const struct tess_chain *chain)
     return most;
 }
 
+static void forget(struct tess_frontier *frontier, const int *tasks, int n_tasks)
+{
+    for (int i = 0; i < n_tasks; i++)
+        frontier->is_fresh[frontier->chains->chain_of[tasks[i]]] = false;
+}
+
+/* A chain was run or taken back: forgets what others add if that may have changed. What a chain
+ * adds depends on whether it is the last to read a tensor (or, backward, the first to), and on
+ * who else has added to a tensor; a chain reads a tensor that it does not make in one task only.
+ */
+static void forget_around(struct tess_frontier *frontier, const struct tess_chain *chain)
+{
+    const struct tess_task_graph *graph = frontier->chains->graph;
+    for (int i = 0; i < chain->n_tasks; i++) {
+        const struct tess_task *task = &graph->tasks[chain->tasks[i]];
+        for (int k = 0; k < task->n_inputs; k++) {
+            const struct tess_task_tensor *tensor = &graph->tensors[task->inputs[k]];
+            if (frontier->live.n_unread[task->inputs[k]] <= 2)
+                forget(frontier, tensor->consumers, tensor->n_consumers);
+        }
+        for (int k = 0; k < task->n_outputs; k++) {
+            const struct tess_task_tensor *tensor = &graph->tensors[task->outputs[k]];
+            if (tensor->n_producers > 1)
+                forget(frontier, tensor->producers, tensor->n_producers);
+        }
+    }
+}
+
 int64_t tess_frontier_run(struct tess_frontier *frontier, int chain_id)
 {
     const struct tess_chain *chain = &frontier->chains->chains[chain_id];
@@ -102,8 +137,10 @@ int64_t tess_frontier_run(struct tess_frontier *frontier, int chain_id)
     for (int k = 0; k < n_beyond; k++)
         if (--frontier->n_waiting[beyond[k]] == 0 && !frontier->is_barred[beyond[k]])
             add_ready(frontier, beyond[k]);
-    return frontier->is_backward ? live_undo(&frontier->live, chain)
-                                 : live_run(&frontier->live, chain);
+    int64_t most = frontier->is_backward ? live_undo(&frontier->live, chain)
+                                         : live_run(&frontier->live, chain);
+    forget_around(frontier, chain);
+    return most;
 }
 
 void tess_frontier_back(struct tess_frontier *frontier, int chain_id)
@@ -119,29 +156,41 @@ void tess_frontier_back(struct tess_frontier *frontier, int chain_id)
         live_run(&frontier->live, chain);
     else
         live_undo(&frontier->live, chain);
+    forget_around(frontier, chain);
     frontier->is_done[chain_id] = false;
     frontier->n_done--;
     add_ready(frontier, chain_id);
 }
 
-int64_t tess_frontier_probe(struct tess_frontier *frontier, int chain_id,
-                            int64_t *after_out)
+/* Finds out what a ready chain adds. */
+static void refresh(struct tess_frontier *frontier, int chain_id)
 {
     const struct tess_chain *chain = &frontier->chains->chains[chain_id];
     struct tess_live *live = &frontier->live;
-    int64_t most;
+    int64_t most, after, before = live->bytes;
     if (frontier->is_backward) {
         most = live_undo(live, chain);
-        *after_out = live->bytes;
+        after = live->bytes;
         live_run(live, chain);
     } else if (chain->n_tasks == 1) {
-        most = tess_live_probe(live, chain->tasks[0], after_out);
+        most = tess_live_probe(live, chain->tasks[0], &after);
     } else {
         most = live_run(live, chain);
-        *after_out = live->bytes;
+        after = live->bytes;
         live_undo(live, chain);
     }
-    return most;
+    frontier->hill[chain_id] = most - before;
+    frontier->rest[chain_id] = after - before;
+    frontier->is_fresh[chain_id] = true;
+}
+
+int64_t tess_frontier_probe(struct tess_frontier *frontier, int chain, int64_t *after_out)
+{
+    assert(frontier->ready_at[chain] >= 0);
+    if (!frontier->is_fresh[chain])
+        refresh(frontier, chain);
+    *after_out = frontier->live.bytes + frontier->rest[chain];
+    return frontier->live.bytes + frontier->hill[chain];
 }
 
 void tess_frontier_bar(struct tess_frontier *frontier, int chain)

@@ -20,6 +20,9 @@ struct tess_frontier {
     int *n_waiting;  /* [n_chains] neighbours that must be done first */
     bool *is_done;   /* [n_chains] */
     bool *is_barred; /* [n_chains] never becomes ready; set by who owns the frontier */
+    int64_t *hill;   /* [n_chains] what a ready chain adds while it runs.. */
+    int64_t *rest;   /* [n_chains] ..and after it, where is_fresh */
+    bool *is_fresh;  /* [n_chains] */
 };
 
 /* At the start, or (is_backward) at the end, where everything has run. TESS_E_NOMEM; the caller

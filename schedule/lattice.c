@@ -12,7 +12,9 @@
  *   between I0 and C with the fewest of all (a minimum cut, the largest of them). Every way on can
  *   pass through D: it is settled, all other states are dropped. The way to D is the way to C
  *   without what is not in D. Settling C itself would be wrong: safe moves may have run past D.
- *                                                                                            (3)
+ *   The same holds for any state in the place of I0, if the way from it to C raises neither the
+ *   most on the way nor the floor: it has one follower then, D. Looked for are C that one chain and
+ *   safe moves after it lead to.                                                            (3)
  *   Floor. The state taken is one with the least most; if that is above the floor, no order is
  *   below it, and the floor rises.                                                           (4)
  * The same from the other end, of what has not run yet. One side searches until it settles or has
@@ -156,38 +158,86 @@ static enum tess_status trim_to_fewest(struct search *search, int side_id, int *
     return TESS_OK;
 }
 
-/* Adds what each ready chain, and safe moves after it, lead to. False without room. */
-static bool expand(struct search *search, struct side *side, int64_t most_here)
+/* Adds the state where the frontier is, search->moves beyond the one before; takes the moves back.
+ * False without room. */
+static bool add_state(struct search *search, struct side *side, int n_moves, int64_t most)
 {
+    int state;
+    enum tess_state_fate fate =
+        tess_state_tree_add(&side->tree, search->moves, n_moves, most, &state);
+    if (fate != TESS_STATE_ADDED)
+        return fate == TESS_STATE_KNOWN;
+    const struct tess_state *added = &side->tree.states[state];
+    struct entry entry = {tess_max_i64(most, search->lattice->floor_bytes), added->bytes,
+                          added->n_done, state};
+    return push(search, &entry);
+}
+
+/* Does a ready chain and all safe moves after it, notes them in search->moves; how many. */
+static int run_on(struct search *search, struct side *side, int chain,
+                  int64_t *most_inout)
+{
+    int n_moves = 0;
+    search->moves[n_moves++] = chain;
+    *most_inout = tess_max_i64(*most_inout, tess_frontier_run(&side->frontier, chain));
+    if (!search->lattice->without_safe)
+        tess_frontier_run_safe(&side->frontier, search->lattice->floor_bytes, most_inout,
+                               search->moves, &n_moves);
+    return n_moves;
+}
+
+/* Is there a ready chain which leads, by safe moves and below `allowed`, to no more bytes than
+ * are alive here? search->moves [*n_moves_out] then leads there. */
+static bool find_valley(struct search *search, struct side *side, const int *ready,
+                        int n_ready, int64_t allowed, int *n_moves_out)
+{
+    struct tess_frontier *frontier = &side->frontier;
+    int64_t bytes_here = frontier->live.bytes, after;
+    for (int i = 0; i < n_ready; i++) {
+        int64_t most = tess_frontier_probe(frontier, ready[i], &after);
+        if (most > allowed)
+            continue;
+        *n_moves_out = run_on(search, side, ready[i], &most);
+        bool is_valley = frontier->live.bytes <= bytes_here;
+        for (int k = *n_moves_out - 1; k >= 0; k--)
+            tess_frontier_back(frontier, search->moves[k]);
+        if (is_valley)
+            return true;
+    }
+    return false;
+}
+
+/* Adds what each ready chain, and safe moves after it, lead to; or, if one of them is a valley of
+ * this state, only that (3). */
+static enum tess_status expand(struct search *search, int side_id, int64_t most_here,
+                               struct tess_error *error)
+{
+    struct side *side = &search->sides[side_id];
     struct tess_lattice *lattice = search->lattice;
     struct tess_frontier *frontier = &side->frontier;
-    int n_ready = frontier->n_ready;
+    int64_t allowed = tess_max_i64(most_here, lattice->floor_bytes), after;
+    int n_ready = frontier->n_ready, n_moves;
     int *ready = side->settled + side->n_settled; /* free room: chains not settled */
     memcpy(ready, frontier->ready, sizeof *ready * (size_t)n_ready);
-    for (int i = 0; i < n_ready; i++) {
-        int64_t after, most;
-        most = tess_max_i64(most_here, tess_frontier_probe(frontier, ready[i], &after));
-        if (most >= lattice->upper_bytes)
-            continue;
-        int n_moves = 0, state;
-        search->moves[n_moves++] = ready[i];
-        tess_frontier_run(frontier, ready[i]);
-        if (!lattice->without_safe)
-            tess_frontier_run_safe(frontier, lattice->floor_bytes, &most, search->moves,
-                                   &n_moves);
-        enum tess_state_fate fate =
-            tess_state_tree_add(&side->tree, search->moves, n_moves, most, &state);
-        if (fate == TESS_STATE_NO_ROOM)
-            return false;
-        if (fate == TESS_STATE_KNOWN)
-            continue;
-        const struct tess_state *added = &side->tree.states[state];
-        struct entry entry = {tess_max_i64(most, lattice->floor_bytes), added->bytes,
-                              added->n_done, state};
-        if (!push(search, &entry))
-            return false;
+    if (!lattice->without_valleys &&
+        find_valley(search, side, ready, n_ready, allowed, &n_moves)) {
+        enum tess_status status = trim_to_fewest(search, side_id, &n_moves, error);
+        int64_t most = most_here;
+        for (int k = 0; k < n_moves && status == TESS_OK; k++)
+            most = tess_max_i64(most, tess_frontier_run(frontier, search->moves[k]));
+        assert(most <= allowed || status != TESS_OK);
+        search->is_full = status == TESS_OK && !add_state(search, side, n_moves, most);
+        return status;
     }
-    return true;
+    for (int i = 0; i < n_ready && !search->is_full; i++) {
+        int64_t most = tess_frontier_probe(frontier, ready[i], &after);
+        if (tess_max_i64(most, most_here) >= lattice->upper_bytes)
+            continue;
+        most = most_here;
+        n_moves = run_on(search, side, ready[i], &most);
+        search->is_full = !add_state(search, side, n_moves, most);
+    }
+    return TESS_OK;
 }
 
 /* Searches from one side until something is settled (which may be the rest). */
@@ -200,6 +250,7 @@ static enum tess_status search_side(struct search *search, int side_id, int64_t 
     int64_t n_expanded = 0, start_bytes = side->frontier.live.bytes;
     tess_state_tree_clear(tree);
     search->n_heap = 0;
+    search->is_full = false;
     if (!push(search, &(struct entry){tess_max_i64(start_bytes, lattice->floor_bytes),
                                       start_bytes, 0, 0}))
         return tess_error_nomem(error);
@@ -226,12 +277,13 @@ static enum tess_status search_side(struct search *search, int side_id, int64_t 
         bool is_late =
             n_expanded % 64 == 63 && tess_deadline_is_past(lattice->deadline_us);
         tess_state_tree_go(tree, entry.state);
-        search->is_full = !is_late && n_expanded < limit &&
-                          !expand(search, side, tree->states[entry.state].most);
-        if (is_late || n_expanded == limit || search->is_full) {
+        enum tess_status status = TESS_OK;
+        if (!is_late && n_expanded < limit)
+            status = expand(search, side_id, tree->states[entry.state].most, error);
+        if (is_late || n_expanded == limit || search->is_full || status != TESS_OK) {
             tess_state_tree_go(tree, 0);
             *outcome_out = AT_LIMIT;
-            return TESS_OK;
+            return status;
         }
         n_expanded++;
         lattice->n_expanded++;

@@ -4,7 +4,8 @@
  * 2. Upper bound: the file's order, two greedy orders, then a beam.
  * 3. Lower bound: minimum cuts (bound.h). If they meet, the order is proven.
  * 4. Upper bound: cut search (climb.h).
- * 5. Exact search (lattice.h), which raises the lower bound as it goes.
+ * 5. Exact search (lattice.h), which raises the lower bound as it goes; a wider beam after its first
+ *    thousands of states.
  * 6. If that gives up: windows around the peak, searched exactly, while there is time (window.h).
  * Whatever ends first, what is returned is an order and a bound that hold.
  */
@@ -23,8 +24,19 @@
 #include "schedule/peak.h"
 #include "schedule/window.h"
 
-/* Shares of the time limit that the parts before the search may take, in percent. */
-enum { BOUND_PERCENT = 25, BEAM_PERCENT = 15, CLIMB_PERCENT = 15, LATTICE_PERCENT = 75 };
+/* When each part ends at the latest, in percent of the time limit. */
+enum {
+    BOUND_PERCENT = 25,
+    BEAM_PERCENT = 40,
+    CLIMB_PERCENT = 55,
+    WIDE_BEAM_PERCENT = 65,
+    LATTICE_PERCENT = 75
+};
+
+/* TUNING: states expanded from one side before the other is tried, at first; and in the search
+ * that comes before the wide beam, which takes as long as some 5000 (2026-11). */
+enum { START_STATES = 250, FEW_STATES = 4000 };
+#define ALL_STATES (INT64_C(1) << 40)
 
 struct exact {
     const struct tess_task_graph *graph;
@@ -123,36 +135,30 @@ static enum tess_status raise_bound(struct exact *exact, struct tess_error *erro
                               deadline(exact, BOUND_PERCENT), &exact->lower_bytes, error);
 }
 
-static enum tess_status try_beams(struct exact *exact, struct tess_error *error)
+static enum tess_status try_beam(struct exact *exact, int width, int until_percent,
+                                 struct tess_error *error)
 {
-    static const int widths[] = {8, 64};
-    enum tess_status status = TESS_OK;
-    for (size_t i = 0; i < sizeof widths / sizeof *widths && status == TESS_OK; i++) {
-        struct tess_beam beam = {.chains = &exact->chains,
-                                 .width = widths[i],
-                                 .upper_bytes = exact->upper_bytes,
-                                 .floor_bytes = exact->lower_bytes,
-                                 .memory_bytes = exact->limits->memory_bytes,
-                                 .deadline_us =
-                                     deadline(exact, BOUND_PERCENT + BEAM_PERCENT)};
-        bool is_found = false;
-        if (is_closed(exact) || !is_on(exact, TESS_ORDER_BEAM))
-            break;
-        status = tess_beam_search(&beam, exact->chain_trial, &is_found, error);
-        if (status == TESS_OK && is_found)
-            status = take_chains(exact, error);
-    }
-    return status;
+    struct tess_beam beam = {.chains = &exact->chains,
+                             .width = width,
+                             .upper_bytes = exact->upper_bytes,
+                             .floor_bytes = exact->lower_bytes,
+                             .memory_bytes = exact->limits->memory_bytes,
+                             .deadline_us = deadline(exact, until_percent)};
+    bool is_found = false;
+    if (is_closed(exact) || !is_on(exact, TESS_ORDER_BEAM))
+        return TESS_OK;
+    enum tess_status status =
+        tess_beam_search(&beam, exact->chain_trial, &is_found, error);
+    return status == TESS_OK && is_found ? take_chains(exact, error) : status;
 }
 
 static enum tess_status climb(struct exact *exact, struct tess_error *error)
 {
     if (is_closed(exact) || !is_on(exact, TESS_ORDER_CLIMB))
         return TESS_OK;
-    struct tess_climb options = {
-        .singles = &exact->singles,
-        .floor_bytes = exact->lower_bytes,
-        .deadline_us = deadline(exact, BOUND_PERCENT + BEAM_PERCENT + CLIMB_PERCENT)};
+    struct tess_climb options = {.singles = &exact->singles,
+                                 .floor_bytes = exact->lower_bytes,
+                                 .deadline_us = deadline(exact, CLIMB_PERCENT)};
     size_t n = (size_t)exact->graph->n_tasks + 1;
     int *order = malloc(sizeof *order * n);
     if (!order)
@@ -165,25 +171,39 @@ static enum tess_status climb(struct exact *exact, struct tess_error *error)
     return status;
 }
 
-static void init_lattice(const struct exact *exact, struct tess_lattice *lattice)
+/* Upper bounds that take longer. */
+static enum tess_status improve(struct exact *exact, struct tess_error *error)
+{
+    enum tess_status status = try_beam(exact, 8, BEAM_PERCENT, error);
+    if (status == TESS_OK)
+        status = try_beam(exact, 64, BEAM_PERCENT, error);
+    return status == TESS_OK ? climb(exact, error) : status;
+}
+
+static void init_lattice(const struct exact *exact, int64_t limit_states,
+                         int64_t max_states, struct tess_lattice *lattice)
 {
     *lattice =
         (struct tess_lattice){.chains = &exact->chains,
                               .floor_bytes = exact->lower_bytes,
                               .upper_bytes = exact->upper_bytes,
-                              .limit_states = 2000,
-                              .max_limit_states = INT64_C(1) << 40,
+                              .limit_states = limit_states,
+                              .max_limit_states = max_states,
                               .memory_bytes = exact->limits->memory_bytes / 2,
                               .deadline_us = deadline(exact, LATTICE_PERCENT),
                               .without_safe = !is_on(exact, TESS_ORDER_SAFE),
                               .without_valleys = !is_on(exact, TESS_ORDER_VALLEYS)};
 }
 
-static enum tess_status search(struct exact *exact, struct tess_error *error)
+/* Expands from one side, then the other, so many states at first, so many at last. */
+static enum tess_status search(struct exact *exact, int64_t limit_states,
+                               int64_t max_states, struct tess_error *error)
 {
+    if (is_closed(exact))
+        return TESS_OK;
     struct tess_lattice lattice;
     enum tess_lattice_answer answer;
-    init_lattice(exact, &lattice);
+    init_lattice(exact, limit_states, max_states, &lattice);
     memcpy(exact->chain_trial, exact->chain_order,
            sizeof *exact->chain_trial * (size_t)exact->chains.n_chains);
     enum tess_status status = tess_lattice_search(&lattice, exact->chain_trial, 0,
@@ -203,7 +223,7 @@ static enum tess_status search_windows(struct exact *exact, struct tess_error *e
     if (is_closed(exact) || !is_on(exact, TESS_ORDER_WINDOWS))
         return TESS_OK;
     struct tess_lattice lattice;
-    init_lattice(exact, &lattice);
+    init_lattice(exact, START_STATES, ALL_STATES, &lattice);
     lattice.deadline_us = deadline(exact, 100);
     memcpy(exact->chain_trial, exact->chain_order,
            sizeof *exact->chain_trial * (size_t)exact->chains.n_chains);
@@ -248,20 +268,20 @@ static enum tess_status run(const struct tess_task_graph *graph,
                           .order = result_out->order,
                           .upper_bytes = INT64_MAX,
                           .chain_upper_bytes = INT64_MAX};
-    const char *closed_by = "bound";
     enum tess_status status = start(&exact, error);
     if (status == TESS_OK)
         status = take_quick_orders(&exact, error);
     if (status == TESS_OK)
         status = raise_bound(&exact, error);
     if (status == TESS_OK)
-        status = try_beams(&exact, error);
+        status = improve(&exact, error);
+    const char *closed_by = is_closed(&exact) ? "bound" : "search";
     if (status == TESS_OK)
-        status = climb(&exact, error);
-    if (status == TESS_OK && !is_closed(&exact)) {
-        closed_by = "search";
-        status = search(&exact, error);
-    }
+        status = search(&exact, START_STATES, FEW_STATES, error);
+    if (status == TESS_OK)
+        status = try_beam(&exact, 512, WIDE_BEAM_PERCENT, error);
+    if (status == TESS_OK)
+        status = search(&exact, 4 * FEW_STATES, ALL_STATES, error);
     if (status == TESS_OK)
         status = search_windows(&exact, error);
     result_out->n_expanded = exact.n_expanded;

@@ -84,12 +84,12 @@ static int wired_stage(struct draft *draft, int input, int n, int channels, int 
     return n_ends == 1 ? parts[0] : draft_add(draft, n_ends, parts);
 }
 
-static void draw_wired(struct draft *draft, int wiring, int max_stages)
+static void draw_wired(struct draft *draft, int wiring, int n_nodes, int max_stages)
 {
     int n_stages = draw(draft, 1, max_stages), channels = draw(draft, 0, 1) ? 78 : 109;
     int at = draft_input(draft, 32, channels / 2);
     for (int stage = 0; stage < n_stages; stage++) {
-        at = wired_stage(draft, at, 32, channels, 2, wiring);
+        at = wired_stage(draft, at, n_nodes, channels, 2, wiring);
         channels *= 2;
     }
     draft_retain(draft, at);
@@ -97,17 +97,22 @@ static void draw_wired(struct draft *draft, int wiring, int max_stages)
 
 static void draw_randwire(struct draft *draft)
 {
-    draw_wired(draft, 0, 4);
+    draw_wired(draft, 0, 32, 4);
+}
+
+static void draw_randwire_wide(struct draft *draft)
+{
+    draw_wired(draft, 0, draw(draft, 40, 64), 2);
 }
 
 static void draw_randwire_er(struct draft *draft)
 {
-    draw_wired(draft, 1, 3);
+    draw_wired(draft, 1, 32, 3);
 }
 
 static void draw_randwire_ba(struct draft *draft)
 {
-    draw_wired(draft, 2, 3);
+    draw_wired(draft, 2, 32, 3);
 }
 
 /* ---- stacked cells of searched networks ---- */
@@ -493,6 +498,7 @@ const struct graph_family graph_families[] = {
     {"hrnet", "branches of halved sizes, all added", true},
     {"inception", "modules of 2 to 6 branches", true},
     {"dense", "dense blocks", true},
+    {"randwire_wide", "1 or 2 stages of WS(40 to 64, 4, 0.75)", false},
     {"layered", "random layers, 50 to 250 tasks", false},
     {"layered_large", "random layers, 500 to 1000 tasks", false},
     {"layered_huge", "random layers, 3000 tasks", false},
@@ -500,10 +506,10 @@ const struct graph_family graph_families[] = {
 };
 
 static void (*const drawers[])(struct draft *draft) = {
-    draw_randwire, draw_randwire_er,   draw_randwire_ba,  draw_nasnet,
-    draw_darts,    draw_pnas,          draw_swift,        draw_unet,
-    draw_bifpn,    draw_hrnet,         draw_inception,    draw_dense,
-    draw_layered,  draw_layered_large, draw_layered_huge,
+    draw_randwire,      draw_randwire_er, draw_randwire_ba,   draw_nasnet,
+    draw_darts,         draw_pnas,        draw_swift,         draw_unet,
+    draw_bifpn,         draw_hrnet,       draw_inception,     draw_dense,
+    draw_randwire_wide, draw_layered,     draw_layered_large, draw_layered_huge,
 };
 
 struct tess_task_graph *graph_family_create(const char *family, uint64_t seed)
