@@ -13,46 +13,21 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/arith.h"
-
-/* Uses of tensors by tasks and parts: concats of concats could multiply them. */
-enum { LIMIT_USES = 1 << 24 };
-
-/* A list that grows. */
-struct ints {
-    int *at;
-    int n, capacity;
-};
+#include "schedule/rewrite_draft.h"
 
 struct span {
-    int first, n; /* in a list; of a tensor's parts: n == 0 if it is whole */
-};
-
-struct draft_task {
-    struct tess_rewritten_task what;
-    unsigned flags;
-    struct span inputs, outputs; /* of `uses` */
-};
-
-struct draft_tensor {
-    struct tess_rewritten_tensor what;
-    struct tess_tensor_spec spec;
-    int seen_by; /* see has_twice */
-    int new_id;  /* in the result; -1: gone */
+    int first, n; /* of `list`; n == 0: the tensor is whole */
 };
 
 struct rewriting {
     const struct tess_task_graph *graph;
     const bool *dissolve;
     int accumulator_factor;
-    struct draft_task *tasks;
-    struct draft_tensor *tensors; /* those of the graph, then new ones */
-    int n_tasks, n_tensors, task_capacity, tensor_capacity;
-    struct ints uses;   /* what tasks read and write */
-    struct ints list;   /* what tensors in parts are made of */
-    struct span *parts; /* [graph->n_tensors] of `list` */
+    struct tess_rewrite_draft draft; /* its tensors: those of the graph, then new ones */
+    struct tess_rewrite_list list;   /* what tensors in parts are made of */
+    struct span *parts;              /* [graph->n_tensors] */
     struct tess_rewritten *result;
     struct tess_error *error;
 };
@@ -99,73 +74,25 @@ bool tess_rewrite_is_site(const struct tess_task_graph *graph, int task)
            is_read_in_parts(graph, graph->tasks[task].outputs[0]);
 }
 
-/* ---- lists that grow ---- */
+/* ---- the pass ---- */
 
-/* Room for one more at `n`: the block, moved if need be; NULL if there is no memory. */
-static void *with_room(void *block, int n, int *capacity, size_t item_bytes)
+static enum tess_status push_part(struct rewriting *rewriting, int tensor)
 {
-    if (n < *capacity)
-        return block;
-    int wanted = *capacity ? 2 * *capacity : 64;
-    void *grown = realloc(block, item_bytes * (size_t)wanted);
-    if (grown)
-        *capacity = wanted;
-    return grown;
+    return tess_rewrite_list_push(&rewriting->list, tensor, rewriting->error);
 }
 
-static enum tess_status push(struct rewriting *rewriting, struct ints *ints, int value)
-{
-    if (ints->n == LIMIT_USES)
-        return tess_error_set(rewriting->error, TESS_E_MODEL,
-                              "concats of concats have more than %d parts", LIMIT_USES);
-    int *at = with_room(ints->at, ints->n, &ints->capacity, sizeof *at);
-    if (!at)
-        return tess_error_nomem(rewriting->error);
-    ints->at = at;
-    at[ints->n++] = value;
-    return TESS_OK;
-}
-
-static enum tess_status add_tensor(struct rewriting *rewriting,
-                                   struct tess_rewritten_tensor what, int64_t bytes,
-                                   int *tensor_out)
-{
-    struct draft_tensor *tensors =
-        with_room(rewriting->tensors, rewriting->n_tensors, &rewriting->tensor_capacity,
-                  sizeof *tensors);
-    if (!tensors)
-        return tess_error_nomem(rewriting->error);
-    rewriting->tensors = tensors;
-    *tensor_out = rewriting->n_tensors++;
-    tensors[*tensor_out] = (struct draft_tensor){what, {.bytes = bytes}, -1, -1};
-    return TESS_OK;
-}
-
-/* Copies what `inputs` and `outputs` list, which are not in lists of `rewriting`. */
 static enum tess_status add_task(struct rewriting *rewriting,
                                  struct tess_rewritten_task what, unsigned flags,
-                                 const int *inputs, int n_inputs, const int *outputs,
-                                 int n_outputs)
+                                 const int *inputs, int n_inputs, int output)
 {
-    enum tess_status status = TESS_OK;
-    struct draft_task *tasks = with_room(rewriting->tasks, rewriting->n_tasks,
-                                         &rewriting->task_capacity, sizeof *tasks);
-    if (!tasks)
-        return tess_error_nomem(rewriting->error);
-    rewriting->tasks = tasks;
-    tasks[rewriting->n_tasks++] =
-        (struct draft_task){what,
-                            flags,
-                            {rewriting->uses.n, n_inputs},
-                            {rewriting->uses.n + n_inputs, n_outputs}};
-    for (int k = 0; k < n_inputs && status == TESS_OK; k++)
-        status = push(rewriting, &rewriting->uses, inputs[k]);
-    for (int k = 0; k < n_outputs && status == TESS_OK; k++)
-        status = push(rewriting, &rewriting->uses, outputs[k]);
-    return status;
+    struct tess_rewrite_draft *draft = &rewriting->draft;
+    struct tess_error *error = rewriting->error;
+    enum tess_status status = tess_rewrite_draft_task(draft, what, flags, error);
+    if (status == TESS_OK)
+        status = tess_rewrite_draft_inputs(draft, inputs, n_inputs, error);
+    return status == TESS_OK ? tess_rewrite_draft_outputs(draft, &output, 1, error)
+                             : status;
 }
-
-/* ---- the pass ---- */
 
 /* Puts a tensor together if it is in parts; from here on it is whole. */
 static enum tess_status gather(struct rewriting *rewriting, int tensor)
@@ -183,19 +110,25 @@ static enum tess_status gather(struct rewriting *rewriting, int tensor)
     rewriting->parts[tensor] = (struct span){0, 0};
     return add_task(rewriting, what,
                     is_concat ? graph->tasks[maker].flags : TESS_TASK_CONCAT,
-                    rewriting->list.at + parts.first, parts.n, &tensor, 1);
+                    rewriting->list.at + parts.first, parts.n, tensor);
 }
 
 static enum tess_status keep_whole(struct rewriting *rewriting, int task_id)
 {
     const struct tess_task *task = &rewriting->graph->tasks[task_id];
     struct tess_rewritten_task what = {task_id, TESS_REWRITE_WHOLE, 0, 1};
+    struct tess_rewrite_draft *draft = &rewriting->draft;
+    struct tess_error *error = rewriting->error;
     enum tess_status status = TESS_OK;
     for (int k = 0; k < task->n_inputs && status == TESS_OK; k++)
         status = gather(rewriting, task->inputs[k]);
-    return status == TESS_OK ? add_task(rewriting, what, task->flags, task->inputs,
-                                        task->n_inputs, task->outputs, task->n_outputs)
-                             : status;
+    if (status == TESS_OK)
+        status = tess_rewrite_draft_task(draft, what, task->flags, error);
+    if (status == TESS_OK)
+        status = tess_rewrite_draft_inputs(draft, task->inputs, task->n_inputs, error);
+    return status == TESS_OK
+               ? tess_rewrite_draft_outputs(draft, task->outputs, task->n_outputs, error)
+               : status;
 }
 
 /* Lists what the concat is made of, at the end of the list; *is_once_out: nothing is twice. */
@@ -208,20 +141,18 @@ static enum tess_status list_parts(struct rewriting *rewriting, int task_id,
     for (int k = 0; k < task->n_inputs; k++) {
         struct span parts = rewriting->parts[task->inputs[k]];
         if (parts.n == 0)
-            status = push(rewriting, &rewriting->list, task->inputs[k]);
+            status = push_part(rewriting, task->inputs[k]);
         for (int i = 0; i < parts.n && status == TESS_OK; i++)
-            status =
-                push(rewriting, &rewriting->list, rewriting->list.at[parts.first + i]);
+            status = push_part(rewriting, rewriting->list.at[parts.first + i]);
         if (status != TESS_OK)
             return status;
     }
     span_out->n = rewriting->list.n - span_out->first;
     *is_once_out = true;
     for (int i = 0; i < span_out->n; i++) {
-        int *seen_by =
-            &rewriting->tensors[rewriting->list.at[span_out->first + i]].seen_by;
-        *is_once_out &= *seen_by != task_id;
-        *seen_by = task_id;
+        int part = rewriting->list.at[span_out->first + i];
+        *is_once_out &= rewriting->draft.tensors[part].mark != task_id;
+        rewriting->draft.tensors[part].mark = task_id;
     }
     return TESS_OK;
 }
@@ -244,7 +175,7 @@ static enum tess_status rewrite_concat(struct rewriting *rewriting, int task_id)
         return keep_whole(rewriting, task_id);
     struct tess_rewritten_task what = {task_id, TESS_REWRITE_WHOLE, 0, 1};
     return add_task(rewriting, what, task->flags, rewriting->list.at + span.first, span.n,
-                    task->outputs, 1);
+                    task->outputs[0]);
 }
 
 static enum tess_status rewrite_sums(struct rewriting *rewriting, int task_id)
@@ -256,22 +187,23 @@ static enum tess_status rewrite_sums(struct rewriting *rewriting, int task_id)
     enum tess_status status = TESS_OK;
     if (is_wider) {
         struct tess_rewritten_tensor what = {output, -1, 1};
-        int64_t bytes;
+        struct tess_tensor_spec spec = {0};
         if (!tess_mul_i64(rewriting->graph->tensors[output].bytes,
-                          rewriting->accumulator_factor, &bytes))
+                          rewriting->accumulator_factor, &spec.bytes))
             return tess_error_set(rewriting->error, TESS_E_MODEL,
                                   "the sums of task %d are too large", task_id);
-        status = add_tensor(rewriting, what, bytes, &sums);
+        status = tess_rewrite_draft_tensor(&rewriting->draft, what, spec, &sums,
+                                           rewriting->error);
     }
     for (int k = 0; k < parts.n && status == TESS_OK; k++) {
         struct tess_rewritten_task what = {task_id, TESS_REWRITE_PART, k, parts.n};
         status = add_task(rewriting, what, task->flags,
-                          &rewriting->list.at[parts.first + k], 1, &sums, 1);
+                          &rewriting->list.at[parts.first + k], 1, sums);
     }
     rewriting->result->n_summed++;
     struct tess_rewritten_task finish = {task_id, TESS_REWRITE_FINISH, 0, 1};
     return status == TESS_OK && is_wider
-               ? add_task(rewriting, finish, 0, &sums, 1, &output, 1)
+               ? add_task(rewriting, finish, 0, &sums, 1, output)
                : status;
 }
 
@@ -295,7 +227,7 @@ static bool find_ratio(const struct rewriting *rewriting, int task_id,
     *input_out = input / a;
     for (int k = 0; k < parts.n; k++) {
         int part = rewriting->list.at[parts.first + k];
-        if (rewriting->tensors[part].spec.bytes % *input_out != 0)
+        if (rewriting->draft.tensors[part].spec.bytes % *input_out != 0)
             return false;
     }
     return true;
@@ -314,13 +246,15 @@ static enum tess_status rewrite_partwise(struct rewriting *rewriting, int task_i
     for (int k = 0; k < parts.n && status == TESS_OK; k++) {
         struct tess_rewritten_task what = {task_id, TESS_REWRITE_PART, k, parts.n};
         int part = rewriting->list.at[parts.first + k], new_part = -1;
-        int64_t bytes = rewriting->tensors[part].spec.bytes / per_input * per_output;
-        status = add_tensor(rewriting, (struct tess_rewritten_tensor){output, k, parts.n},
-                            bytes, &new_part);
+        struct tess_rewritten_tensor made_part = {output, k, parts.n};
+        struct tess_tensor_spec spec = {0};
+        spec.bytes = rewriting->draft.tensors[part].spec.bytes / per_input * per_output;
+        status = tess_rewrite_draft_tensor(&rewriting->draft, made_part, spec, &new_part,
+                                           rewriting->error);
         if (status == TESS_OK)
-            status = add_task(rewriting, what, task->flags, &part, 1, &new_part, 1);
+            status = add_task(rewriting, what, task->flags, &part, 1, new_part);
         if (status == TESS_OK)
-            status = push(rewriting, &rewriting->list, new_part);
+            status = push_part(rewriting, new_part);
     }
     rewriting->parts[output] = made;
     rewriting->result->n_parted++;
@@ -343,76 +277,27 @@ static enum tess_status rewrite_task(struct rewriting *rewriting, int task_id)
     return keep_whole(rewriting, task_id);
 }
 
-/* ---- the result ---- */
-
-/* Numbers the tensors that are still there, and tells the result what they are. */
-static int number_tensors(struct rewriting *rewriting, struct tess_tensor_spec *specs_out)
-{
-    int n = 0;
-    for (int i = 0; i < rewriting->uses.n; i++)
-        rewriting->tensors[rewriting->uses.at[i]].new_id = 0;
-    for (int t = 0; t < rewriting->n_tensors; t++) {
-        struct draft_tensor *tensor = &rewriting->tensors[t];
-        if (tensor->new_id < 0 && !tensor->spec.is_input)
-            continue;
-        rewriting->result->tensors[n] = tensor->what;
-        specs_out[n] = tensor->spec;
-        tensor->new_id = n++;
-    }
-    for (int i = 0; i < rewriting->uses.n; i++)
-        rewriting->uses.at[i] = rewriting->tensors[rewriting->uses.at[i]].new_id;
-    return n;
-}
-
-static enum tess_status make_result(struct rewriting *rewriting)
-{
-    struct tess_rewritten *result = rewriting->result;
-    size_t n_tasks = (size_t)rewriting->n_tasks + 1;
-    size_t n_tensors = (size_t)rewriting->n_tensors + 1;
-    struct tess_tensor_spec *tensors = calloc(n_tensors, sizeof *tensors);
-    struct tess_task_spec *tasks = calloc(n_tasks, sizeof *tasks);
-    result->tasks = calloc(n_tasks, sizeof *result->tasks);
-    result->tensors = calloc(n_tensors, sizeof *result->tensors);
-    enum tess_status status = TESS_OK;
-    if (!tensors || !tasks || !result->tasks || !result->tensors) {
-        status = tess_error_nomem(rewriting->error);
-        goto out;
-    }
-    struct tess_tasks_spec spec = {rewriting->n_tasks, number_tensors(rewriting, tensors),
-                                   tasks, tensors};
-    for (int i = 0; i < rewriting->n_tasks; i++) {
-        const struct draft_task *task = &rewriting->tasks[i];
-        tasks[i] = (struct tess_task_spec){task->flags, task->inputs.n, task->outputs.n,
-                                           rewriting->uses.at + task->inputs.first,
-                                           rewriting->uses.at + task->outputs.first};
-        result->tasks[i] = task->what;
-    }
-    status = tess_task_graph_create(&spec, &result->graph, NULL, rewriting->error);
-out:
-    free(tensors);
-    free(tasks);
-    return status;
-}
-
 static enum tess_status rewrite_all(struct rewriting *rewriting, int *order)
 {
     const struct tess_task_graph *graph = rewriting->graph;
     enum tess_status status = TESS_OK;
     for (int t = 0; t < graph->n_tensors && status == TESS_OK; t++) {
         const struct tess_task_tensor *tensor = &graph->tensors[t];
-        int id = -1;
-        status = add_tensor(rewriting, (struct tess_rewritten_tensor){t, 0, 1},
-                            tensor->bytes, &id);
-        if (status != TESS_OK)
-            break;
-        rewriting->tensors[id].spec.is_input = tensor->is_input;
-        rewriting->tensors[id].spec.is_retained = tensor->is_retained;
+        struct tess_rewritten_tensor what = {t, 0, 1};
+        struct tess_tensor_spec spec = {tensor->bytes, tensor->is_input,
+                                        tensor->is_retained};
+        int same = t;
+        status = tess_rewrite_draft_tensor(&rewriting->draft, what, spec, &same,
+                                           rewriting->error);
+        assert(same == t);
     }
     if (status == TESS_OK)
         status = tess_task_graph_file_order(graph, order, rewriting->error);
     for (int at = 0; at < graph->n_tasks && status == TESS_OK; at++)
         status = rewrite_task(rewriting, order[at]);
-    return status == TESS_OK ? make_result(rewriting) : status;
+    return status == TESS_OK ? tess_rewrite_draft_finish(
+                                   &rewriting->draft, rewriting->result, rewriting->error)
+                             : status;
 }
 
 enum tess_status tess_rewrite_apply(struct tess_rewritten *rewritten,
@@ -435,10 +320,8 @@ enum tess_status tess_rewrite_apply(struct tess_rewritten *rewritten,
                                                        : tess_error_nomem(error);
     free(order);
     free(rewriting.parts);
-    free(rewriting.tasks);
-    free(rewriting.tensors);
-    free(rewriting.uses.at);
     free(rewriting.list.at);
+    tess_rewrite_draft_release(&rewriting.draft);
     return status;
 }
 

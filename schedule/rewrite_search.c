@@ -3,22 +3,26 @@
  * Method:
  * 1. Order the graph as it is.
  * 2. Grow: of the concats left, take those nearest to a moment of the peak, in the order found:
- *    the first FIRST_STEP, then twice as many, up to all, until the peak is lower. Then again,
- *    from the new order's peak. A choice whose bound by minimum cuts is not below the peak is not
- *    ordered at all.
+ *    the first 4, 2, 1, then 8, 16, .. up to all, until the peak is lower. A choice whose bound by
+ *    minimum cuts is not below the peak is not ordered at all; of those that are, the order is
+ *    looked for in haste: what is hard to order is seldom worth it.
  * 3. Shrink: put concats back, half of those chosen at a time, then quarters, down to single ones,
- *    wherever the order found, followed as far as it goes, keeps its peak.
- * 4. Order what is left once more, for a proof.
+ *    wherever the order found, followed as far as it goes, keeps its peak. Back to 2, from the
+ *    moment where the peak is now, until it does not fall any more.
+ * 4. Order the choice once more if the order that is there is not proven.
  *
- * Invariant: `best` is a rewriting with an order of it, and its peak never rises.
+ * Invariant: `best` is a choice with an order, and its peak never rises.
  *
- * Cost: an order per step of 2, one for 4; 3 needs O(sites) passes over the graph.
+ * Cost: orders in 2 and 4, some per fall of the peak; 3 needs O(concats) passes over the graph.
  *
- * Worked example: x -> a (4), x -> b (4), concat c (8) -> convolution y (2). Plain: 16 while c is
- * made. With c dissolved: a, then its addend of y: 4 and 2, then b: 2 + 4 and x. One site, which
- * 2 takes first; 3 tries to put it back and finds 16.
+ * Worked example: x (1) -> a (4), x -> b (4), concat c (8) -> convolution y (2). Plain: 16 while c
+ * is made. There is one concat, so 2 tries that: x and a, 5; the addend of a, x + a + y = 7; b,
+ * x + y + b = 7; the addend of b, 6. So 7. 3 tries to put it back and finds 16.
  *
- * Not done: trying all choices; rewriting only some of a concat's readers.
+ * Not done: proving that no other choice is better (tests/schedule/test_rewrite.c counts how often
+ * one is, among small graphs); dissolving a concat for some of its readers only.
+ *
+ * Reference: for what a choice consists of, rewrite.h; the search is our own.
  */
 #include "schedule/rewrite_search.h"
 
@@ -32,9 +36,21 @@
 #include "schedule/peak.h"
 #include "schedule/rewrite_follow.h"
 
-/* TUNING: cells have few concats, and several must go before anything is gained: 4 take one order
- * less than 1 to get SwiftNet's cells; 2025-11. Shares are of the time left, in percent. */
-enum { FIRST_STEP = 4, PLAIN_PERCENT = 50, GROW_PERCENT = 25 };
+/* TUNING: 4 before 2 and 1, as in a cell several concats must go before anything is gained; with 1
+ * first DenseNet-121 ends at 1404928 bytes instead of 1304576. Hasty orders get a share of the
+ * time left, in percent, and so little memory that the search ends before the clock does: every
+ * choice that ever helped in DenseNet-121, NASNet, DARTS and UNet++ was ordered within 8 MiB, most
+ * that end there are hopeless, and so are those with yet more concats. 2026-11. */
+enum {
+    FIRST_STEP = 4,
+    PLAIN_PERCENT = 50,
+    HASTY_PERCENT = 25,
+    HASTY_BYTES = 8 << 20,
+    PATIENCE = 1,
+    MAX_STEPS = 36
+};
+
+enum verdict { LOWER, NOT_LOWER, UNKNOWN };
 
 /* A choice and its order. */
 struct choice {
@@ -100,13 +116,25 @@ static enum tess_status try_trial(struct rewrite_search *search, bool *is_made_o
                                                        : tess_error_nomem(search->error);
 }
 
-static enum tess_status order_trial(struct rewrite_search *search, int percent)
+static enum tess_status order_trial(struct rewrite_search *search, int percent,
+                                    bool is_hasty)
 {
     struct tess_order_limits limits = search->options->limits;
     limits.seconds = seconds_left(search) * percent / 100;
+    if (is_hasty) {
+        limits.memory_bytes = tess_min_i64(limits.memory_bytes, HASTY_BYTES);
+        limits.parts_off |= TESS_ORDER_WINDOWS;
+    }
     search->n_orders++;
     return search->options->method->run(search->trial.found.counted, &limits,
                                         &search->trial.found.order, search->error);
+}
+
+/* The trial's choice becomes the best one's. */
+static void copy_best(struct rewrite_search *search)
+{
+    memcpy(search->trial.dissolve, search->best.dissolve,
+           sizeof *search->best.dissolve * (size_t)search->graph->n_tasks);
 }
 
 static void take_trial(struct rewrite_search *search)
@@ -121,7 +149,7 @@ static enum tess_status rule_out(struct rewrite_search *search, bool *is_hopeles
 {
     struct tess_chains singles = {0};
     int64_t bound = 0, enough = search->best.found.order.peak_bytes;
-    double deadline = tess_clock_us() + seconds_left(search) * 1e4 * GROW_PERCENT;
+    double deadline = tess_clock_us() + seconds_left(search) * 1e4 * HASTY_PERCENT;
     enum tess_status status =
         tess_chains_single(&singles, search->trial.found.counted, search->error);
     if (status == TESS_OK)
@@ -184,47 +212,65 @@ static enum tess_status list_sites(struct rewrite_search *search, struct site *s
     return status;
 }
 
-/* The best choice and these; takes it if its peak is lower. */
-static enum tess_status try_sites(struct rewrite_search *search, const struct site *sites,
-                                  int n_sites, bool *is_better_out)
+/* The best choice and these: has it an order of a lower peak? If so, takes it. */
+static enum tess_status try_with(struct rewrite_search *search, const struct site *sites,
+                                 int n_sites, enum verdict *verdict_out)
 {
+    const struct tess_order_result *trial = &search->trial.found.order;
+    int64_t to_beat = search->best.found.order.peak_bytes;
     bool is_made, is_ruled_out = false;
-    *is_better_out = false;
-    memcpy(search->trial.dissolve, search->best.dissolve,
-           sizeof *search->best.dissolve * (size_t)search->graph->n_tasks);
+    copy_best(search);
     for (int i = 0; i < n_sites; i++)
         search->trial.dissolve[sites[i].task] = true;
     enum tess_status status = try_trial(search, &is_made);
     if (status == TESS_OK && is_made)
         status = rule_out(search, &is_ruled_out);
+    *verdict_out = is_ruled_out ? NOT_LOWER : UNKNOWN;
     if (status != TESS_OK || !is_made || is_ruled_out)
         return status;
-    status = order_trial(search, GROW_PERCENT);
+    status = order_trial(search, HASTY_PERCENT, true);
     if (status != TESS_OK)
         return status == TESS_E_INFEASIBLE ? TESS_OK : status;
-    *is_better_out =
-        search->trial.found.order.peak_bytes < search->best.found.order.peak_bytes;
-    if (*is_better_out)
+    if (trial->peak_bytes < to_beat) {
         take_trial(search);
+        *verdict_out = LOWER;
+    } else if (trial->lower_bound_bytes >= to_beat) {
+        *verdict_out = NOT_LOWER;
+    }
     return TESS_OK;
 }
 
-static enum tess_status grow(struct rewrite_search *search, struct site *sites)
+/* Fills steps with how many concats to try: 4, 2, 1, then 8, 16, .. up to all. */
+static int list_steps(int n_sites, int *steps)
 {
-    bool is_better = true;
-    while (is_better) {
-        int n_sites;
-        enum tess_status status = list_sites(search, sites, &n_sites);
-        is_better = false;
-        for (int step = FIRST_STEP, n_tried = 0;
-             status == TESS_OK && !is_better && n_tried < n_sites; step *= 2) {
-            n_tried = tess_min_int(step, n_sites);
-            status = try_sites(search, sites, n_tried, &is_better);
-        }
+    int n = 0;
+    if (n_sites > 0)
+        steps[n++] = tess_min_int(FIRST_STEP, n_sites);
+    for (int step = FIRST_STEP / 2; step > 0; step /= 2)
+        if (step < n_sites)
+            steps[n++] = step;
+    for (int before = FIRST_STEP; before < n_sites; before = steps[n - 1])
+        steps[n++] = before < n_sites / 2 ? 2 * before : n_sites;
+    assert(n <= MAX_STEPS);
+    return n;
+}
+
+/* *is_lower_out: the peak is lower now. */
+static enum tess_status grow(struct rewrite_search *search, struct site *sites,
+                             bool *is_lower_out)
+{
+    enum verdict verdict = NOT_LOWER;
+    int n_sites, n_steps, steps[MAX_STEPS], patience = PATIENCE;
+    enum tess_status status = list_sites(search, sites, &n_sites);
+    n_steps = status == TESS_OK ? list_steps(n_sites, steps) : 0;
+    for (int i = 0; i < n_steps && patience > 0 && verdict != LOWER; i++) {
+        status = try_with(search, sites, steps[i], &verdict);
         if (status != TESS_OK)
-            return status;
+            break;
+        patience -= verdict == UNKNOWN;
     }
-    return TESS_OK;
+    *is_lower_out = verdict == LOWER;
+    return status;
 }
 
 /* ---- shrink ---- */
@@ -236,8 +282,7 @@ static enum tess_status try_without(struct rewrite_search *search, const int *ch
 {
     struct tess_rewrite_found *trial = &search->trial.found, *best = &search->best.found;
     bool is_made, is_other = false;
-    memcpy(search->trial.dissolve, search->best.dissolve,
-           sizeof *search->best.dissolve * (size_t)search->graph->n_tasks);
+    copy_best(search);
     for (int i = 0; i < n_chosen; i++) {
         is_other |= search->trial.dissolve[chosen[i]];
         search->trial.dissolve[chosen[i]] = false;
@@ -275,12 +320,11 @@ static enum tess_status shrink(struct rewrite_search *search, int *chosen)
 static enum tess_status order_best(struct rewrite_search *search)
 {
     bool is_made;
-    memcpy(search->trial.dissolve, search->best.dissolve,
-           sizeof *search->best.dissolve * (size_t)search->graph->n_tasks);
+    copy_best(search);
     enum tess_status status = try_trial(search, &is_made);
     assert(status != TESS_OK || is_made);
     if (status == TESS_OK)
-        status = order_trial(search, 100);
+        status = order_trial(search, 100, false);
     if (status != TESS_OK)
         return status == TESS_E_INFEASIBLE ? TESS_OK : status;
     if (search->trial.found.order.peak_bytes <= search->best.found.order.peak_bytes)
@@ -295,20 +339,21 @@ static enum tess_status choose(struct rewrite_search *search, int n_sites)
     size_t n_tasks = (size_t)search->graph->n_tasks + 1;
     struct site *sites = calloc(n_tasks, sizeof *sites);
     int *chosen = calloc(n_tasks, sizeof *chosen);
+    bool is_lower = true;
     enum tess_status status = sites && chosen ? make_trial(search, search->error)
                                               : tess_error_nomem(search->error);
     if (status == TESS_OK)
-        status = order_trial(search, n_sites ? PLAIN_PERCENT : 100);
-    int64_t plain_bytes = search->trial.found.order.peak_bytes;
-    if (status == TESS_OK) {
+        status = order_trial(search, n_sites ? PLAIN_PERCENT : 100, false);
+    if (status == TESS_OK)
         take_trial(search);
-        status = grow(search, sites);
+    int64_t plain_bytes = search->best.found.order.peak_bytes;
+    while (status == TESS_OK && is_lower) {
+        status = grow(search, sites, &is_lower);
+        if (status == TESS_OK && is_lower)
+            status = shrink(search, chosen);
     }
-    if (status == TESS_OK && search->best.found.order.peak_bytes < plain_bytes) {
-        status = shrink(search, chosen);
-        if (status == TESS_OK)
-            status = order_best(search);
-    }
+    if (status == TESS_OK && !search->best.found.order.is_proven)
+        status = order_best(search);
     search->best.found.plain_bytes = plain_bytes;
     free(sites);
     free(chosen);
