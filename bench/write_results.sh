@@ -24,6 +24,7 @@ section() { # TITLE SCRIPT ARGUMENT...
     echo "Written by bench/write_results.sh, no number by hand. Memory is that of whole processes."
     section "Predicted, verified, measured" memory_table
     section "Beside darknet" vs_darknet "$rounds"
+    section "Chosen, and the best of many" exhaustive
     section "Published tilings" mafat_configs
     section "Difference from darknet" darknet_difference
 } >"$cache/results.md"
