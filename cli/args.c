@@ -48,8 +48,8 @@ static const struct option OPTIONS[] = {
      "how memory is counted: base (nothing overwrites, concats copy), inplace (relu, add "
      "and the like may overwrite an input), view (and a concat is its parts)"},
     {"--method", KIND_TEXT, "NAME", "exact", 0, 0, IN(SCHEDULE), AT(method),
-     "exact (proves what it can), serenity (published dynamic programming), greedy, dfs, "
-     "kahn, file"},
+     "exact (proves what it can), serenity (published dynamic programming), ilp (integer "
+     "programming, a check of exact), greedy, dfs, kahn, file"},
     {"--time-limit", KIND_REAL, "SECONDS", "60", 0, 1e6, IN(SCHEDULE), AT(limit_seconds),
      "the best order found by then is the result"},
     {"--align", KIND_INT, "BYTES", "1", 1, 1 << 30, IN(SCHEDULE), AT(alignment),
@@ -62,7 +62,7 @@ static const struct option OPTIONS[] = {
      "bits "
      "do for one of 8"},
     {"--without", KIND_TEXT, "PARTS", NULL, 0, 0, IN(SCHEDULE), AT(without),
-     "leave out parts of the exact method, to see what they are worth: fusion, "
+     "leave out parts of the methods exact and ilp, to see what they are worth: fusion, "
      "cuts, beam, climb, safe, valleys, windows; several with commas"},
     {"--untiled", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN), AT(is_untiled),
      "run every layer whole, whatever memory that takes"},

@@ -12,6 +12,7 @@
 #include "plan/plan_text.h"
 #include "planner/graph_model.h"
 #include "planner/graph_rewritten.h"
+#include "planner/ordering_ilp.h"
 
 enum { PLAN_LIMIT_BYTES = 1 << 20 };
 
@@ -38,7 +39,7 @@ static enum tess_status find_method(const char *name,
                                     struct tess_error *error)
 {
     enum { MAX_METHODS = 16 };
-    const struct tess_order_method *const *methods = tess_order_methods();
+    const struct tess_order_method *const *methods = tess_order_methods_all();
     const char *known[MAX_METHODS + 1] = {NULL};
     for (int i = 0; methods[i] && i < MAX_METHODS; i++)
         known[i] = methods[i]->name;

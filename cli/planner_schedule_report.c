@@ -77,6 +77,13 @@ void tess_schedule_table(const struct tess_schedule_report *report,
     if (result->n_expanded > 0)
         tess_text_printf(text, "; %" PRId64 " states expanded", result->n_expanded);
     tess_text_printf(text, "; places found by %s\n", schedule->placed_by);
+    if (result->n_variables_full > 0)
+        tess_text_printf(text,
+                         "variables    %" PRId64 " of tasks in slots, %" PRId64
+                         " after fusion and pruning, %" PRId64
+                         " for the solver, %d parts\n",
+                         result->n_variables_full, result->n_variables,
+                         result->n_variables_solved, result->n_parts);
     tess_text_printf(text, "time         %.3f s for the order, %.3f s for the places\n",
                      schedule->order_us / 1e6, schedule->place_us / 1e6);
 }
@@ -211,6 +218,12 @@ void tess_schedule_json(const struct tess_schedule_report *report, struct tess_t
     }
     put_int(&json, "fused_tasks", result->n_fused);
     put_int(&json, "expanded_states", result->n_expanded);
+    if (result->n_variables_full > 0) {
+        put_int(&json, "variables_full", result->n_variables_full);
+        put_int(&json, "variables", result->n_variables);
+        put_int(&json, "variables_solved", result->n_variables_solved);
+        put_int(&json, "parts", result->n_parts);
+    }
     tess_json_key(&json, "seconds");
     tess_json_double(&json, (schedule->order_us + schedule->place_us) / 1e6);
     tess_json_key(&json, "order_seconds");

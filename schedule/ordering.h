@@ -39,6 +39,10 @@ struct tess_order_result {
     int64_t n_expanded;        /* states that a search expanded */
     int n_fused;               /* tasks left after fusion; n_tasks without */
     const char *closed_by; /* what ended the search, a word: "bound", "search", "time" */
+    /* Of methods by integer programming, 0 elsewhere: parts solved by themselves; binary columns
+     * before anything is done (a task in a slot), after fusion and pruning, given to the solver. */
+    int n_parts;
+    int64_t n_variables_full, n_variables, n_variables_solved;
 };
 
 struct tess_order_method {

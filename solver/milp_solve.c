@@ -31,6 +31,7 @@
 
 #include "base/arith.h"
 #include "base/clock.h"
+#include "base/deadline.h"
 #include "solver/milp.h"
 #include "solver/milp_priv.h"
 
@@ -70,7 +71,7 @@ static int on_text(void *info, const char *text)
         snprintf(run->result.message, sizeof run->result.message, "%.*s",
                  (int)tess_min_i64((int64_t)n, (int64_t)sizeof run->result.message - 1),
                  text);
-    if (run->can_jump && tess_clock_us() > run->deadline_us + GRACE_US) {
+    if (run->can_jump && tess_deadline_is_past(run->deadline_us + GRACE_US)) {
         run->is_late = true;
         longjmp(run->back, 1);
     }
@@ -172,7 +173,7 @@ static void on_tree(glp_tree *tree, void *info)
         if (glp_ios_reason(tree) == GLP_IBINGO)
             note_values(run);
     }
-    if (tess_clock_us() > run->deadline_us)
+    if (tess_deadline_is_past(run->deadline_us))
         glp_ios_terminate(tree);
 }
 

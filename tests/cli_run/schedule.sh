@@ -51,7 +51,7 @@ is peak_bytes 192
 is arena_bytes 192
 
 echo "# methods"
-for method in exact serenity greedy dfs kahn file; do
+for method in exact serenity ilp greedy dfs kahn file; do
     expect 0 "method $method" schedule graph.json --method "$method" --json out.json
     bound=$(number out.json lower_bound) peak=$(number out.json peak_bytes)
     check "bound $bound is none too high" [ "$bound" -le 12 ]
