@@ -116,7 +116,8 @@ static enum tess_status start(struct run *run, struct tess_error *error)
         tess_frontier_init(&run->frontier, run->beam->chains, false, error);
     if (status != TESS_OK)
         return status;
-    return tess_state_tree_init(&run->tree, &run->frontier, run->beam->memory_bytes,
+    /* The other half is for those to choose from. */
+    return tess_state_tree_init(&run->tree, &run->frontier, run->beam->memory_bytes / 2,
                                 error);
 }
 

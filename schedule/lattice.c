@@ -72,6 +72,12 @@ struct search {
 
 enum outcome { SETTLED, RAISED_TO_UPPER, AT_LIMIT };
 
+/* Of memory_bytes a quarter is for the heap, the rest for the states of the sides. */
+static int64_t heap_bytes(const struct tess_lattice *lattice)
+{
+    return lattice->memory_bytes / 4;
+}
+
 static bool is_before(const struct entry *a, const struct entry *b)
 {
     if (a->most != b->most)
@@ -86,7 +92,11 @@ static bool is_before(const struct entry *a, const struct entry *b)
 static bool push(struct search *search, const struct entry *entry)
 {
     if (search->n_heap == search->heap_capacity) {
-        int capacity = search->heap_capacity ? 2 * search->heap_capacity : 1024;
+        int capacity = search->heap_capacity ? 2 * search->heap_capacity : 256;
+        /* While it grows both are there. */
+        if ((int64_t)sizeof *search->heap * (capacity + search->heap_capacity) >
+            heap_bytes(search->lattice))
+            return false;
         struct entry *heap = realloc(search->heap, sizeof *heap * (size_t)capacity);
         if (!heap)
             return false;
@@ -252,8 +262,11 @@ static enum tess_status search_side(struct search *search, int side_id, int64_t 
     search->n_heap = 0;
     search->is_full = false;
     if (!push(search, &(struct entry){tess_max_i64(start_bytes, lattice->floor_bytes),
-                                      start_bytes, 0, 0}))
-        return tess_error_nomem(error);
+                                      start_bytes, 0, 0})) {
+        search->is_full = true;
+        *outcome_out = AT_LIMIT;
+        return TESS_OK;
+    }
     while (search->n_heap > 0) {
         struct entry entry = pop(search);
         if (!tess_state_tree_is_best(tree, entry.state))
@@ -321,7 +334,7 @@ static enum tess_status start_side(struct search *search, int side_id,
             tess_frontier_bar(&side->frontier, chain_order[i]);
     }
     return tess_state_tree_init(&side->tree, &side->frontier,
-                                search->lattice->memory_bytes, error);
+                                search->lattice->memory_bytes / 8 * 3, error);
 }
 
 static void release(struct search *search)

@@ -15,7 +15,7 @@ struct tess_lattice {
     int64_t
         limit_states; /* expanded from one side before the other is tried; doubled.. */
     int64_t max_limit_states; /* ..up to this, where the search gives up */
-    int64_t memory_bytes;     /* for the states of one side */
+    int64_t memory_bytes;     /* for the states of both sides */
     double deadline_us;       /* base/clock.h */
     bool without_safe, without_valleys;
     int64_t n_expanded; /* out: added to */

@@ -68,7 +68,9 @@ static bool make_room(struct solver *solver, struct origin **origins)
     size_t n = (size_t)capacity, set_bytes = sizeof(uint64_t) * (size_t)solver->n_words;
     int64_t now = (int64_t)(set_bytes + sizeof(int64_t)) * solver->now.capacity;
     int64_t more = (int64_t)(n * (set_bytes + sizeof(int64_t) + sizeof(struct origin)));
-    if (solver->held_bytes + now + more > solver->levels->memory_bytes ||
+    more += more / 2; /* while it grows the old half is there, too */
+    int64_t table = 3 * (int64_t)sizeof *solver->table * capacity;
+    if (solver->held_bytes + now + more + table > solver->levels->memory_bytes ||
         capacity > INT32_MAX / 4)
         return false;
     uint64_t *sets = realloc(next->sets, n * set_bytes);

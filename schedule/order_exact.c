@@ -154,7 +154,9 @@ static enum tess_status try_beam(struct exact *exact, int width, int until_perce
 
 static enum tess_status climb(struct exact *exact, struct tess_error *error)
 {
-    if (is_closed(exact) || !is_on(exact, TESS_ORDER_CLIMB))
+    int64_t n_tasks = exact->graph->n_tasks;
+    if (is_closed(exact) || !is_on(exact, TESS_ORDER_CLIMB) ||
+        n_tasks * n_tasks / 4 > exact->limits->memory_bytes / 2)
         return TESS_OK;
     struct tess_climb options = {.singles = &exact->singles,
                                  .floor_bytes = exact->lower_bytes,
@@ -189,7 +191,7 @@ static void init_lattice(const struct exact *exact, int64_t limit_states,
                               .upper_bytes = exact->upper_bytes,
                               .limit_states = limit_states,
                               .max_limit_states = max_states,
-                              .memory_bytes = exact->limits->memory_bytes / 2,
+                              .memory_bytes = exact->limits->memory_bytes,
                               .deadline_us = deadline(exact, LATTICE_PERCENT),
                               .without_safe = !is_on(exact, TESS_ORDER_SAFE),
                               .without_valleys = !is_on(exact, TESS_ORDER_VALLEYS)};

@@ -57,7 +57,11 @@ struct tess_order_method {
                             struct tess_error *error);
 };
 
+/* Always an order and a bound; proven unless time or memory ended the search. */
 extern const struct tess_order_method tess_method_exact;
+/* Begins with Kahn's order. A part of the graph for which time or memory does not suffice stays
+ * as it is there, and the result is not proven; its bound is what the parts that were solved
+ * need, and one more than any budget within which a part was shown to have no order. */
 extern const struct tess_order_method tess_method_serenity;
 extern const struct tess_order_method tess_method_greedy;
 extern const struct tess_order_method tess_method_dfs;

@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -45,7 +49,7 @@ static struct tess_order_result checked_run(const struct tess_order_method *meth
     return result;
 }
 
-static void test_networks_are_solved_and_twice_in_the_same_way(void **state)
+static void test_networks_are_solved_and_in_the_same_way_twice(void **state)
 {
     (void)state;
     struct tess_order_limits limits;
@@ -118,10 +122,49 @@ static void test_methods_keep_their_time_limit(void **state)
     tess_task_graph_destroy(graph);
 }
 
+/* Grows by no more than its limit and what the graph itself takes. Sanitizers take memory, too,
+ * and the largest is known per process only: each method gets one.
+ */
+static void test_methods_keep_their_memory_limit(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip();
+#endif
+    static const struct tess_order_method *const methods[] = {&tess_method_exact,
+                                                              &tess_method_serenity};
+    enum { LIMIT_MIB = 16, GRAPH_MIB = 3 };
+    struct tess_task_graph *graph = counted("layered", 4, TESS_MODEL_BASE);
+    struct tess_order_limits limits;
+    tess_order_limits_init(&limits);
+    limits.memory_bytes = INT64_C(1) << 20;
+    limits.memory_bytes *= LIMIT_MIB;
+    limits.parts_off = TESS_ORDER_WINDOWS; /* which would go on until the time is up */
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct rusage before, after;
+            getrusage(RUSAGE_SELF, &before);
+            struct tess_order_result result = checked_run(methods[i], graph, &limits);
+            getrusage(RUSAGE_SELF, &after);
+            printf("%s: %" PRId64 " states, %ld KiB more\n", methods[i]->name,
+                   result.n_expanded, after.ru_maxrss - before.ru_maxrss);
+            fflush(stdout);
+            _exit(after.ru_maxrss - before.ru_maxrss > (LIMIT_MIB + GRAPH_MIB) * 1024);
+        }
+        int code;
+        assert_int_equal(waitpid(child, &code, 0), child);
+        assert_true(WIFEXITED(code) && WEXITSTATUS(code) == 0);
+    }
+    tess_task_graph_destroy(graph);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_networks_are_solved_and_twice_in_the_same_way),
+        cmocka_unit_test(test_methods_keep_their_memory_limit), /* while it is small */
+        cmocka_unit_test(test_networks_are_solved_and_in_the_same_way_twice),
         cmocka_unit_test(test_a_beam_comes_to_the_end_of_a_long_graph),
         cmocka_unit_test(test_methods_keep_their_time_limit),
     };
