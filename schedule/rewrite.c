@@ -74,6 +74,39 @@ bool tess_rewrite_is_site(const struct tess_task_graph *graph, int task)
            is_read_in_parts(graph, graph->tasks[task].outputs[0]);
 }
 
+/* Marks in the order of tasks; comes_in_parts [n_tensors], all false: tensors that readers may find
+ * in parts. */
+static void find_fixed(const struct tess_task_graph *graph, const int *order,
+                       bool *comes_in_parts, bool *is_fixed_out)
+{
+    for (int at = 0; at < graph->n_tasks; at++) {
+        const struct tess_task *task = &graph->tasks[order[at]];
+        bool reads_parts = false;
+        for (int k = 0; k < task->n_inputs; k++)
+            reads_parts |= comes_in_parts[task->inputs[k]];
+        is_fixed_out[order[at]] = !reads_parts && !is_plain_concat(graph, order[at]);
+        if (tess_rewrite_is_site(graph, order[at]) ||
+            (reads_parts && is_single(graph, order[at], TESS_TASK_PARTWISE) &&
+             is_read_in_parts(graph, task->outputs[0])))
+            comes_in_parts[task->outputs[0]] = true;
+    }
+}
+
+enum tess_status tess_rewrite_find_fixed(const struct tess_task_graph *graph,
+                                         bool *is_fixed_out, struct tess_error *error)
+{
+    int *order = malloc(sizeof *order * ((size_t)graph->n_tasks + 1));
+    bool *comes_in_parts = calloc((size_t)graph->n_tensors + 1, sizeof *comes_in_parts);
+    enum tess_status status = order && comes_in_parts ? TESS_OK : tess_error_nomem(error);
+    if (status == TESS_OK)
+        status = tess_task_graph_file_order(graph, order, error);
+    if (status == TESS_OK)
+        find_fixed(graph, order, comes_in_parts, is_fixed_out);
+    free(order);
+    free(comes_in_parts);
+    return status;
+}
+
 /* ---- the pass ---- */
 
 static enum tess_status push_part(struct rewriting *rewriting, int tensor)

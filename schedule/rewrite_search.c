@@ -8,7 +8,8 @@
  *    looked for in haste: what is hard to order is seldom worth it.
  * 3. Shrink: put concats back, half of those chosen at a time, then quarters, down to single ones,
  *    wherever the order found, followed as far as it goes, keeps its peak. Back to 2, from the
- *    moment where the peak is now, until it does not fall any more.
+ *    moment where the peak is now, until it does not fall any more, or is at the floor: what a task
+ *    needs that no choice changes.
  * 4. Order the choice once more if the order that is there is not proven.
  *
  * Invariant: `best` is a choice with an order, and its peak never rises.
@@ -63,6 +64,7 @@ struct rewrite_search {
     const struct tess_rewrite_options *options;
     double start_us;
     struct choice best, trial;
+    int64_t floor_bytes;
     int n_orders;
     struct tess_error *error;
 };
@@ -334,6 +336,42 @@ static enum tess_status order_best(struct rewrite_search *search)
 
 /* ---- all together ---- */
 
+/* Could the tensor be no more than others that the same task reads? */
+static bool may_view(const struct rewrite_search *search, int tensor_id)
+{
+    const struct tess_task_tensor *tensor = &search->graph->tensors[tensor_id];
+    return search->options->model == TESS_MODEL_VIEW && tensor->n_producers == 1 &&
+           (search->graph->tasks[tensor->producers[0]].flags & TESS_TASK_CONCAT);
+}
+
+/* The most bytes of a task that no choice changes, or at the end. */
+static enum tess_status find_floor(struct rewrite_search *search)
+{
+    const struct tess_task_graph *graph = search->graph;
+    bool *is_fixed = calloc((size_t)graph->n_tasks + 1, sizeof *is_fixed);
+    enum tess_status status =
+        is_fixed ? tess_rewrite_find_fixed(graph, is_fixed, search->error)
+                 : tess_error_nomem(search->error);
+    for (int t = 0; t < graph->n_tensors; t++)
+        if (graph->tensors[t].is_retained)
+            search->floor_bytes += graph->tensors[t].bytes;
+    for (int i = 0; i < graph->n_tasks && status == TESS_OK; i++) {
+        const struct tess_task *task = &graph->tasks[i];
+        bool overwrites = search->options->model != TESS_MODEL_BASE &&
+                          tess_task_may_overwrite(graph, i);
+        int64_t bytes = 0;
+        for (int k = 0; k < task->n_inputs; k++)
+            if (task->n_inputs == 1 || !may_view(search, task->inputs[k]))
+                bytes += graph->tensors[task->inputs[k]].bytes;
+        for (int k = 0; k < task->n_outputs && !overwrites; k++)
+            bytes += graph->tensors[task->outputs[k]].bytes;
+        if (is_fixed[i])
+            search->floor_bytes = tess_max_i64(search->floor_bytes, bytes);
+    }
+    free(is_fixed);
+    return status;
+}
+
 static enum tess_status choose(struct rewrite_search *search, int n_sites)
 {
     size_t n_tasks = (size_t)search->graph->n_tasks + 1;
@@ -347,7 +385,10 @@ static enum tess_status choose(struct rewrite_search *search, int n_sites)
     if (status == TESS_OK)
         take_trial(search);
     int64_t plain_bytes = search->best.found.order.peak_bytes;
-    while (status == TESS_OK && is_lower) {
+    if (status == TESS_OK)
+        status = find_floor(search);
+    while (status == TESS_OK && is_lower &&
+           search->best.found.order.peak_bytes > search->floor_bytes) {
         status = grow(search, sites, &is_lower);
         if (status == TESS_OK && is_lower)
             status = shrink(search, chosen);
@@ -355,6 +396,7 @@ static enum tess_status choose(struct rewrite_search *search, int n_sites)
     if (status == TESS_OK && !search->best.found.order.is_proven)
         status = order_best(search);
     search->best.found.plain_bytes = plain_bytes;
+    search->best.found.floor_bytes = search->floor_bytes;
     free(sites);
     free(chosen);
     return status;

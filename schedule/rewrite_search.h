@@ -3,8 +3,8 @@
  * schedule/rewrite.h does the rewriting. What is worth it is only known from orders: this orders
  * the graph as it is, then dissolves concats near the moment of the peak, ever more of them until
  * the peak falls, again and again; in the end it takes back what did not help. The peak is never
- * above that of the graph as it is. Whether another choice had a lower one is not proven; that no
- * order of the graph chosen has is, if the method proves it.
+ * above that of the graph as it is. Whether another choice had a lower one is not proven, unless
+ * it is floor_bytes; that no order of the graph chosen has is, if the method proves it.
  */
 #ifndef TESS_SCHEDULE_REWRITE_SEARCH_H
 #define TESS_SCHEDULE_REWRITE_SEARCH_H
@@ -28,6 +28,8 @@ struct tess_rewrite_found {
     struct tess_task_graph *counted; /* its graph, counted by the model */
     struct tess_order_result order;  /* of `counted`; owns order.order */
     int64_t plain_bytes;             /* the peak without rewriting */
+    int64_t
+        floor_bytes; /* no choice has a lower peak: tasks that none changes need this */
     int n_sites, n_orders; /* concats to choose from; orders that were looked for */
 };
 

@@ -366,7 +366,8 @@ static void test_random_choices_are_ordered_best(void **state)
         int64_t checked, best = brute_choice(graph, &options);
         assert_int_equal(
             tess_check_order(found.counted, found.order.order, &checked, NULL), TESS_OK);
-        if (checked != found.order.peak_bytes || found.order.peak_bytes < best ||
+        if (found.floor_bytes > (best < 0 ? checked : best) ||
+            checked != found.order.peak_bytes || found.order.peak_bytes < best ||
             found.plain_bytes != brute_peak(graph, &options) ||
             found.order.peak_bytes > found.plain_bytes || !found.order.is_proven ||
             (found.counted->n_tasks <= SMALL_TASKS &&
