@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "schedule/blocks.h"
 #include "schedule/check.h"
+#include "schedule/placement.h"
 #include "schedule/rewrite_search.h"
 #include "tests/support/random_net.h"
 #include "tests/support/random_tasks.h"
@@ -204,6 +206,25 @@ static struct tess_task_graph *darts_cell(void)
     return create(&draft);
 }
 
+static int64_t arena_bytes(const struct tess_rewrite_found *found)
+{
+    struct tess_placement placement;
+    struct tess_blocks blocks;
+    int64_t offsets[2 * MAX_TASKS];
+    assert_true(found->counted->n_tensors <= 2 * MAX_TASKS);
+    tess_placement_init(&placement);
+    assert_int_equal(tess_blocks_init(&blocks, found->counted, found->order.order, NULL),
+                     TESS_OK);
+    assert_int_equal(
+        tess_placement_find(&placement, blocks.blocks, blocks.n_blocks, NULL), TESS_OK);
+    tess_blocks_offsets(&blocks, found->counted, offsets);
+    assert_int_equal(tess_check_places(found->counted, found->order.order, offsets,
+                                       placement.arena_bytes, placement.alignment, NULL),
+                     TESS_OK);
+    tess_blocks_release(&blocks);
+    return placement.arena_bytes;
+}
+
 static void test_darts_cell_needs_five_tensors(void **state)
 {
     (void)state;
@@ -223,6 +244,7 @@ static void test_darts_cell_needs_five_tensors(void **state)
         assert_int_equal(tess_check_order(found.counted, found.order.order, &peak, NULL),
                          TESS_OK);
         assert_int_equal(peak, 752640);
+        assert_int_equal(arena_bytes(&found), 752640);
         tess_rewrite_found_release(&found);
     }
     tess_task_graph_destroy(graph);
