@@ -57,6 +57,8 @@ static const struct option OPTIONS[] = {
     {"--rewrite", KIND_FLAG, NULL, NULL, 0, 0, IN(SCHEDULE), AT(rewrites),
      "first split what reads concats into tasks for their parts, where that lowers the "
      "peak: convolutions add up, depthwise ones and poolings treat each part by itself"},
+    {"--no-rewrite", KIND_FLAG, NULL, NULL, 0, 0, IN(SCHEDULE), AT(forbids_rewriting),
+     "schedule the tasks as they are, which is the default"},
     {"--accumulators", KIND_INT, "N", "1", 1, 64, IN(SCHEDULE), AT(accumulator_factor),
      "with --rewrite: sums take N times the bytes of the tensor that they become, as 32 "
      "bits "

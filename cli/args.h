@@ -41,7 +41,7 @@ struct tess_args {
     const char *search, *output, *profile, *fit, *halo;
     const char *memory_model, *method, *without; /* schedule */
     int64_t alignment, accumulator_factor;       /* schedule */
-    bool rewrites;                               /* schedule */
+    bool rewrites, forbids_rewriting;            /* schedule */
     double limit_seconds;                        /* schedule */
     bool is_profiling;                           /* bench --profile */
     int64_t memory_bytes, seed, n_threads, n_repeats, input_bytes;

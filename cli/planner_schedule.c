@@ -81,6 +81,9 @@ static enum tess_status read_options(const struct tess_args *args,
     options->accumulator_factor = (int)args->accumulator_factor;
     if (!tess_memory_model_find(args->memory_model, &options->model))
         return unknown_name("--model", args->memory_model, models, error);
+    if (args->rewrites && args->forbids_rewriting)
+        return tess_error_set(error, TESS_E_USAGE,
+                              "--rewrite and --no-rewrite exclude each other");
     enum tess_status status = find_method(args->method, &options->method, error);
     if (status == TESS_OK)
         status = find_parts(args->without, &options->limits.parts_off, error);

@@ -77,7 +77,7 @@ cat >parts.json <<'END'
   {"id": 3, "bytes": 16}, {"id": 4, "bytes": 1}],
  "inputs": [0], "outputs": [4]}
 END
-expect 0 "" schedule parts.json --model view --json out.json
+expect 0 "" schedule parts.json --model view --no-rewrite --json out.json
 is peak_bytes 17
 expect 0 "1 of 1 concats are gone, 1 tasks sum over parts" schedule parts.json \
     --model view --rewrite --json out.json
@@ -145,6 +145,7 @@ expect 2 "number from 0" schedule graph.json --time-limit -1
 expect 2 "takes no option --memory" schedule graph.json --memory 3M
 expect 2 "plan is for models" schedule graph.json --plan plan.yaml
 expect 2 "layers is for models" schedule graph.json --layers 0..1
+expect 2 "exclude each other" schedule graph.json --rewrite --no-rewrite
 expect 1 "missing.json" schedule missing.json
 expect 1 "nowhere/x" schedule graph.json --json nowhere/x
 sed 's/"bytes": 8/"bytes": 8.5/' graph.json >bad.json
