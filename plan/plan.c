@@ -216,6 +216,8 @@ uint64_t tess_plan_hash(const struct tess_plan *plan)
         hash = tess_hash_i64(hash, plan->streamed[at]);
     }
     hash = tess_hash_i64(hash, plan->slice_bytes);
+    if (plan->is_placed_greedily)
+        hash = tess_hash_i64(hash, 1);
     for (int i = 0; i < plan->n_groups; i++) {
         const struct tess_group *group = &plan->groups[i];
         hash = tess_hash_i64(hash, group->first);

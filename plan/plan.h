@@ -48,7 +48,8 @@ struct tess_plan {
                              could be views into it */
     bool *streamed; /* [n_ops] by op id: weights are not held but read again, slice by
                        slice, whenever the op runs (plan/slices.h) */
-    int64_t slice_bytes; /* of streamed weights read at once, at most; 0: one block */
+    int64_t slice_bytes;     /* of streamed weights read at once, at most; 0: one block */
+    bool is_placed_greedily; /* offsets: by greedy orders alone, without search */
     int n_groups;
     struct tess_group *groups; /* ascending, covering [0, n_ops) exactly */
 

@@ -11,10 +11,10 @@ enum { LIMIT_THREADS = 1024 };
 #define LIMIT_MEMORY_BYTES (INT64_C(1) << 50) /* sums of eight stay far below 2^63 */
 
 static const char *const plan_keys[] = {
-    "plan",      "model",        "model_hash", "search",       "layers",
-    "budget",    "threads",      "groups",     "schedule",     "schedule_ops",
-    "copies",    "copies_ops",   "streamed",   "streamed_ops", "slice",
-    "predicted", "kernel_facts", NULL};
+    "plan",     "model",        "model_hash", "search",       "layers",    "budget",
+    "threads",  "groups",       "schedule",   "schedule_ops", "copies",    "copies_ops",
+    "streamed", "streamed_ops", "slice",      "placement",    "predicted", "kernel_facts",
+    NULL};
 
 int tess_plan_text_n_layers(const struct tess_graph *graph)
 {
@@ -418,6 +418,21 @@ static enum tess_status read_streamed(struct tess_plan_reader *reader)
     return status;
 }
 
+static enum tess_status read_placement(struct tess_plan_reader *reader)
+{
+    static const char *const placements[] = {"best", "greedy", NULL};
+    const struct tess_yaml_node *node = tess_yaml_find(reader->yaml.root, "placement");
+    if (!node || strcmp(node->text, placements[0]) == 0)
+        return TESS_OK;
+    if (strcmp(node->text, placements[1]) == 0) {
+        reader->plan->is_placed_greedily = true;
+        return TESS_OK;
+    }
+    return tess_yaml_error(&reader->yaml, node, reader->error,
+                           "placement must be best or greedy, not %s",
+                           tess_yaml_quote(node).text);
+}
+
 static enum tess_status read_predicted(struct tess_plan_reader *reader)
 {
     static const char *const known[] = {"time_ms",       "peak_bytes",
@@ -479,6 +494,8 @@ static enum tess_status read_root(struct tess_plan_reader *reader)
         status = read_copies(reader);
     if (status == TESS_OK)
         status = read_streamed(reader);
+    if (status == TESS_OK)
+        status = read_placement(reader);
     if (status == TESS_OK)
         status = read_predicted(reader);
     return status == TESS_OK ? read_facts(reader) : status;

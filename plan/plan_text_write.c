@@ -375,6 +375,8 @@ void tess_plan_write(const struct tess_plan *plan, const struct tess_graph *grap
     put_schedule(plan, graph, text_out);
     put_marks(&(struct marks){graph, plan->copies, is_concat}, "copies", text_out);
     put_streamed(plan, graph, text_out);
+    if (plan->is_placed_greedily)
+        tess_text_printf(text_out, "placement: greedy\n");
     put_predicted(plan, text_out);
     if (plan->facts.family[0]) /* else nobody has measured them */
         tess_facts_write(&plan->facts, text_out);

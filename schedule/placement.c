@@ -71,7 +71,7 @@ static int compare_events(const void *a, const void *b)
 
 enum tess_status tess_placement_bound(const struct tess_block *blocks, int n_blocks,
                                       int64_t alignment, int64_t *bound_out,
-                                      struct tess_error *error)
+                                      int *step_out, struct tess_error *error)
 {
     struct event *events = malloc(sizeof *events * (2 * (size_t)n_blocks + 1));
     if (!events)
@@ -82,12 +82,18 @@ enum tess_status tess_placement_bound(const struct tess_block *blocks, int n_blo
         events[2 * i + 1] = (struct event){blocks[i].last_step + 1, -bytes};
     }
     qsort(events, 2 * (size_t)n_blocks, sizeof *events, compare_events);
-    int64_t alive = 0;
-    *bound_out = 0;
+    int64_t alive = 0, most = 0;
+    int step = 0;
     for (int i = 0; i < 2 * n_blocks; i++) {
         alive += events[i].bytes;
-        *bound_out = tess_max_i64(*bound_out, alive);
+        if (alive > most) {
+            most = alive;
+            step = events[i].step;
+        }
     }
+    *bound_out = most;
+    if (step_out)
+        *step_out = step;
     free(events);
     return TESS_OK;
 }
@@ -292,7 +298,7 @@ enum tess_status tess_placement_find(struct tess_placement *placement,
     placement->is_least = true;
     placement->found_by = "greedy";
     enum tess_status status = tess_placement_bound(blocks, n_blocks, placement->alignment,
-                                                   &placement->bound_bytes, error);
+                                                   &placement->bound_bytes, NULL, error);
     struct start *starts = malloc(sizeof *starts * ((size_t)n_blocks + 1));
     struct tess_block *part = malloc(sizeof *part * ((size_t)n_blocks + 1));
     if (status == TESS_OK && (!starts || !part))

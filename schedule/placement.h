@@ -34,9 +34,10 @@ enum tess_status tess_placement_find(struct tess_placement *placement,
                                      struct tess_block *blocks, int n_blocks,
                                      struct tess_error *error);
 
-/* Most bytes alive at one step, sizes rounded up to `alignment`. TESS_E_NOMEM. */
+/* Most bytes alive at one step, sizes rounded up to `alignment`; *step_out (may be NULL) is the
+ * first such step, 0 if nothing is ever alive. TESS_E_NOMEM. */
 enum tess_status tess_placement_bound(const struct tess_block *blocks, int n_blocks,
                                       int64_t alignment, int64_t *bound_out,
-                                      struct tess_error *error);
+                                      int *step_out, struct tess_error *error);
 
 #endif

@@ -77,6 +77,66 @@ static void test_blocks_alive_together_never_overlap(void **state)
     }
 }
 
+/* Counted step by step. */
+static int64_t brute_bound(const struct tess_block *blocks, int n_blocks,
+                           int64_t alignment, int *step_out)
+{
+    int64_t most = 0;
+    *step_out = 0;
+    for (int step = 0; step < MAX_STEPS; step++) {
+        int64_t alive = 0;
+        for (int i = 0; i < n_blocks; i++)
+            if (blocks[i].first_step <= step && step <= blocks[i].last_step)
+                alive += tess_round_up(blocks[i].bytes, alignment);
+        if (alive > most) {
+            most = alive;
+            *step_out = step;
+        }
+    }
+    return most;
+}
+
+static void test_the_bound_is_the_most_alive_at_the_first_such_step(void **state)
+{
+    (void)state;
+    int n_cases = 1000;
+    uint64_t seed = tess_random_seed(9940000, &n_cases);
+    for (int i = 0; i < n_cases; i++) {
+        struct tess_block blocks[MAX_BLOCKS];
+        struct tess_rng rng;
+        tess_rng_init(&rng, seed + (uint64_t)i);
+        int n_blocks = tess_rng_int(&rng, 0, MAX_BLOCKS), step, brute_step;
+        int64_t alignment = i % 3 ? 64 : 1, bound;
+        make_blocks(blocks, n_blocks, &rng);
+        assert_int_equal(
+            tess_placement_bound(blocks, n_blocks, alignment, &bound, &step, NULL),
+            TESS_OK);
+        assert_int_equal(bound, brute_bound(blocks, n_blocks, alignment, &brute_step));
+        assert_int_equal(step, brute_step);
+    }
+}
+
+/* A chain, as networks without branches have it: two neighbours live together. */
+static void test_a_chain_is_placed_without_a_gap(void **state)
+{
+    (void)state;
+    int n_cases = 200;
+    uint64_t seed = tess_random_seed(9950000, &n_cases);
+    for (int i = 0; i < n_cases; i++) {
+        struct tess_block blocks[MAX_BLOCKS];
+        struct tess_rng rng;
+        struct tess_placement placement;
+        tess_placement_init(&placement);
+        tess_rng_init(&rng, seed + (uint64_t)i);
+        for (int k = 0; k < MAX_BLOCKS; k++)
+            blocks[k] = (struct tess_block){k, k + 1, 64 * tess_rng_int(&rng, 1, 99), -1};
+        assert_int_equal(tess_placement_find(&placement, blocks, MAX_BLOCKS, NULL),
+                         TESS_OK);
+        assert_placed(blocks, MAX_BLOCKS, placement.arena_bytes, 64);
+        assert_int_equal(placement.arena_bytes, placement.bound_bytes);
+    }
+}
+
 /* ---- the best there is ---- */
 
 struct optimum {
@@ -305,6 +365,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_alive_together_never_overlap),
+        cmocka_unit_test(test_the_bound_is_the_most_alive_at_the_first_such_step),
+        cmocka_unit_test(test_a_chain_is_placed_without_a_gap),
         cmocka_unit_test(test_the_exact_search_finds_the_least_arena),
         cmocka_unit_test(test_a_gap_that_no_placement_closes_is_proven),
         cmocka_unit_test(test_full_arenas_are_found_again),
