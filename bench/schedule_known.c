@@ -27,6 +27,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "planner/graph_file.h"
+#include "planner/ordering_ilp.h"
 #include "schedule/check.h"
 #include "schedule/ordering.h"
 #include "tests/support/graph_families.h"
@@ -192,7 +193,7 @@ static void try_graph(const struct options *options, const char *name,
         if (tess_task_graph_count(graph, (enum tess_memory_model)model, 1, &counted,
                                   NULL) != TESS_OK)
             die("cannot count", NULL);
-        for (const struct tess_order_method *const *method = tess_order_methods();
+        for (const struct tess_order_method *const *method = tess_order_methods_all();
              *method; method++) {
             if (!is_listed(options->methods, (*method)->name))
                 continue;

@@ -41,8 +41,10 @@ enum { MOST_COLUMNS = 30000, MOST_TERMS = 3000000 };
  * takes 14 s with it and 2 s with the presolver, a DARTS cell, 104, 0.1 s either way (2026-11). */
 enum { SMALL_COLUMNS = 110 };
 
-/* Of the time left, what looking for precedences may take. */
-static const double FORCE_SHARE = 0.3;
+/* Of the time left, what looking for precedences may take: once, and per step of a bisection. */
+static const double FORCE_SHARE = 0.3, BISECT_SHARE = 0.05;
+
+enum { MOST_BISECTIONS = 6 };
 
 /* The solver's bounds are off by no more than this. */
 static const double BOUND_TOLERANCE = 1e-6;
@@ -157,7 +159,8 @@ static void release(struct attempt *attempt)
 static enum tess_status prepare(struct attempt *attempt,
                                 struct tess_order_closing *closing,
                                 const struct tess_task_graph *graph, int64_t limit,
-                                bool *is_possible_out, struct tess_error *error)
+                                double share, bool *is_possible_out,
+                                struct tess_error *error)
 {
     size_t n = (size_t)graph->n_tasks + 1;
     *attempt = (struct attempt){.closing = closing, .graph = graph};
@@ -171,10 +174,10 @@ static enum tess_status prepare(struct attempt *attempt,
     if (status == TESS_OK)
         status = tess_precedence_init(&attempt->precedence, &attempt->chains, error);
     if (status == TESS_OK && !(closing->parts_off & TESS_ORDER_CUTS))
-        status = tess_precedence_force(&attempt->precedence, limit,
-                                       tess_clock_us() +
-                                           FORCE_SHARE * 1e6 * seconds_left(attempt),
-                                       is_possible_out, error);
+        status =
+            tess_precedence_force(&attempt->precedence, limit,
+                                  tess_clock_us() + share * 1e6 * seconds_left(attempt),
+                                  is_possible_out, error);
     return status;
 }
 
@@ -204,7 +207,7 @@ static enum tess_status look_below(struct tess_order_closing *closing,
     bool is_possible = true;
     int64_t limit = closing->upper_bytes - 1;
     enum tess_status status =
-        prepare(&attempt, closing, graph, limit, &is_possible, error);
+        prepare(&attempt, closing, graph, limit, FORCE_SHARE, &is_possible, error);
     if (status == TESS_OK && !is_possible) {
         closing->lower_bytes = limit + 1;
     } else if (status == TESS_OK) {
@@ -213,7 +216,8 @@ static enum tess_status look_below(struct tess_order_closing *closing,
         if (is_small) {
             release(&attempt);
             limit++;
-            status = prepare(&attempt, closing, graph, limit, &is_possible, error);
+            status = prepare(&attempt, closing, graph, limit, FORCE_SHARE, &is_possible,
+                             error);
         }
         if (status == TESS_OK)
             status = build_and_solve(&attempt, limit, is_small, error);
@@ -227,17 +231,10 @@ static enum tess_status round_sizes(const struct tess_task_graph *graph,
                                     struct tess_task_graph **rounded_out,
                                     struct tess_error *error)
 {
-    int64_t divisor = 0, sum = 0;
-    for (int t = 0; t < graph->n_tensors; t++) {
-        int64_t a = graph->tensors[t].bytes;
-        sum += a;
-        while (a) {
-            int64_t rest = divisor % a;
-            divisor = a;
-            a = rest;
-        }
-    }
-    if (divisor == 0 || sum / divisor <= TESS_ORDER_PROGRAMME_MOST_UNITS)
+    int64_t sum = 0;
+    for (int t = 0; t < graph->n_tensors; t++)
+        sum += graph->tensors[t].bytes;
+    if (sum / tess_order_unit_bytes(graph) <= TESS_ORDER_PROGRAMME_MOST_UNITS)
         return TESS_OK;
     int *order = malloc(sizeof *order * ((size_t)graph->n_tasks + 1));
     if (!order)
@@ -251,12 +248,42 @@ static enum tess_status round_sizes(const struct tess_task_graph *graph,
     return status;
 }
 
+/* Raises the bound to where pairs alone do not show any more that there is no order: by
+ * bisection, since what is shown of a limit holds below it. */
+static enum tess_status raise_bound(struct tess_order_closing *closing,
+                                    const struct tess_task_graph *graph,
+                                    struct tess_error *error)
+{
+    int64_t none = closing->lower_bytes - 1, unclear = closing->upper_bytes;
+    enum tess_status status = TESS_OK;
+    if (closing->parts_off & TESS_ORDER_CUTS)
+        return TESS_OK;
+    for (int i = 0; i < MOST_BISECTIONS && none + 1 < unclear && status == TESS_OK; i++) {
+        struct attempt attempt;
+        bool is_possible = true;
+        /* First the limit that would end it all. */
+        int64_t limit = i == 0 ? unclear - 1 : none + (unclear - none) / 2;
+        status =
+            prepare(&attempt, closing, graph, limit, BISECT_SHARE, &is_possible, error);
+        release(&attempt);
+        if (is_possible)
+            unclear = limit;
+        else
+            none = limit;
+    }
+    if (status == TESS_OK)
+        closing->lower_bytes = tess_max_i64(closing->lower_bytes, none + 1);
+    return status;
+}
+
 enum tess_status tess_order_close(struct tess_order_closing *closing,
                                   struct tess_error *error)
 {
     struct tess_task_graph *rounded = NULL;
     enum tess_status status = round_sizes(closing->graph, &rounded, error);
     const struct tess_task_graph *graph = rounded ? rounded : closing->graph;
+    if (status == TESS_OK && closing->lower_bytes < closing->upper_bytes)
+        status = raise_bound(closing, graph, error);
     for (int64_t upper = INT64_MAX; status == TESS_OK;) {
         if (closing->lower_bytes >= closing->upper_bytes ||
             closing->upper_bytes >= upper || tess_deadline_is_past(closing->deadline_us))

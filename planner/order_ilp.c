@@ -6,8 +6,8 @@
  * 2. Lower bound: minimum cuts. If they meet, the order is proven.
  * 3. Division at states that some best order passes (order_parts.h). Each part is a graph of its
  *    own; the peak is the largest of theirs.
- * 4. Part by part, the highest first, the integer programme (order_closing.h). A part that cannot
- *    get below what another must have is left as it is.
+ * 4. Part by part, the smallest first, the integer programme (order_closing.h). A part whose order
+ *    is no higher than what another must have is left as it is.
  * Whatever ends first, what is returned is an order and a bound that hold.
  */
 #include <assert.h>
@@ -103,7 +103,7 @@ static enum tess_status raise_bound(struct ilp *ilp, struct tess_error *error)
 
 static enum tess_status search_beams(struct ilp *ilp, struct tess_error *error)
 {
-    static const int widths[] = {8, 64};
+    static const int widths[] = {8, 64, 512};
     enum tess_status status = TESS_OK;
     for (size_t i = 0; i < sizeof widths / sizeof *widths && status == TESS_OK; i++) {
         struct tess_beam beam = {.chains = &ilp->chains,
@@ -144,12 +144,11 @@ struct part {
 static int compare_parts(const void *a, const void *b)
 {
     const struct part *x = a, *y = b;
-    if (x->peak != y->peak)
-        return x->peak > y->peak ? -1 : 1;
-    return x->begin - y->begin;
+    int n_x = x->end - x->begin, n_y = y->end - y->begin;
+    return n_x != n_y ? n_x - n_y : x->begin - y->begin;
 }
 
-/* Lists the parts, the highest first. */
+/* Lists the parts, the smallest first: they need little of the time. */
 static enum tess_status list_parts(const struct ilp *ilp, struct part *parts,
                                    int *n_parts_out, struct tess_error *error)
 {
@@ -216,12 +215,12 @@ static enum tess_status close_parts(struct ilp *ilp, struct part *parts, int n_p
     int n_open = 0;
     for (int i = 0; i < n_parts; i++)
         n_open += parts[i].peak > ilp->lower_bytes;
-    for (int i = 0; i < n_open && status == TESS_OK; i++) {
+    for (int i = 0; i < n_parts && status == TESS_OK; i++) {
         double now_us = tess_clock_us(), end_us = deadline(ilp, 100);
         if (tess_deadline_is_past(end_us) || parts[i].peak <= ilp->lower_bytes)
             continue;
-        status =
-            close_part(ilp, &parts[i], now_us + (end_us - now_us) / (n_open - i), error);
+        double until_us = now_us + (end_us - now_us) / tess_max_int(1, n_open--);
+        status = close_part(ilp, &parts[i], until_us, error);
         if (status == TESS_OK)
             ilp->lower_bytes = tess_max_i64(ilp->lower_bytes, ilp->closing.lower_bytes);
     }
@@ -313,6 +312,7 @@ static enum tess_status run(const struct tess_task_graph *graph,
         closed_by = "programme";
         status = divide_and_close(&ilp, result_out, error);
     }
+    ilp.lower_bytes = tess_round_up(ilp.lower_bytes, tess_order_unit_bytes(graph));
     result_out->n_expanded = ilp.closing.n_nodes;
     result_out->n_variables_solved = ilp.closing.n_solved;
     result_out->n_fused = ilp.chains.n_chains;

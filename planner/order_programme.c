@@ -361,6 +361,18 @@ static int most_steps(const struct tess_order_programme *programme)
 
 /* ---- the whole ---- */
 
+int64_t tess_order_unit_bytes(const struct tess_task_graph *graph)
+{
+    int64_t unit = 0;
+    for (int t = 0; t < graph->n_tensors; t++)
+        for (int64_t bytes = graph->tensors[t].bytes; bytes;) {
+            int64_t rest = unit % bytes;
+            unit = bytes;
+            bytes = rest;
+        }
+    return tess_max_i64(1, unit);
+}
+
 int64_t tess_order_programme_count(const struct tess_precedence *precedence)
 {
     int64_t n = precedence->chains.n_chains, n_columns = 0;
@@ -413,23 +425,11 @@ static enum tess_status start(struct tess_order_programme *programme,
     return status == TESS_OK ? measure_chains(programme, error) : status;
 }
 
-static int64_t find_unit(const struct tess_task_graph *graph)
-{
-    int64_t unit = 0;
-    for (int t = 0; t < graph->n_tensors; t++)
-        for (int64_t bytes = graph->tensors[t].bytes; bytes;) {
-            int64_t rest = unit % bytes;
-            unit = bytes;
-            bytes = rest;
-        }
-    return tess_max_i64(1, unit);
-}
-
 static void build(struct tess_order_programme *programme, struct row *row, int *list,
                   int64_t floor_bytes, int64_t limit_bytes)
 {
     const struct tess_precedence *precedence = programme->precedence;
-    programme->unit_bytes = find_unit(precedence->chains.graph);
+    programme->unit_bytes = tess_order_unit_bytes(precedence->chains.graph);
     programme->peak = tess_milp_add_column(
         programme->milp,
         (double)tess_div_up(tess_max_i64(0, floor_bytes), programme->unit_bytes),
@@ -465,7 +465,7 @@ enum tess_status tess_order_programme_init(struct tess_order_programme *programm
         status = tess_error_nomem(error);
     if (status == TESS_OK)
         build(programme, &row, list, floor_bytes, limit_bytes);
-    if (status == TESS_OK && row.is_broken)
+    if (status == TESS_OK && (row.is_broken || tess_milp_is_broken(programme->milp)))
         status = tess_error_nomem(error);
     free(row.terms);
     free(list);

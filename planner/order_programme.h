@@ -32,6 +32,9 @@ struct tess_order_programme {
  * the latest. */
 int64_t tess_order_programme_count(const struct tess_precedence *precedence);
 
+/* What all sizes are multiples of, at least 1: and with them all peaks. */
+int64_t tess_order_unit_bytes(const struct tess_task_graph *graph);
+
 /* More units than this in sum are too many for the solver's floating point, with room to spare.
  */
 enum { TESS_ORDER_PROGRAMME_MOST_UNITS = 1 << 19 };

@@ -30,6 +30,11 @@ void tess_milp_destroy(struct tess_milp *milp)
     free(milp);
 }
 
+bool tess_milp_is_broken(const struct tess_milp *milp)
+{
+    return milp->is_broken;
+}
+
 int tess_milp_n_columns(const struct tess_milp *milp)
 {
     return milp->n_columns;

@@ -23,6 +23,9 @@ struct tess_milp;
 enum tess_status tess_milp_create(struct tess_milp **milp_out, struct tess_error *error);
 void tess_milp_destroy(struct tess_milp *milp); /* accepts NULL */
 
+/* Did an allocation fail while it was built? Then the numbers of columns mean nothing. */
+bool tess_milp_is_broken(const struct tess_milp *milp);
+
 int tess_milp_n_columns(const struct tess_milp *milp);
 int tess_milp_n_integers(const struct tess_milp *milp);
 int tess_milp_n_rows(const struct tess_milp *milp);
