@@ -234,10 +234,11 @@ static double narrow_share(const struct tess_streamable *what, int n_blocks)
 {
     /* TUNING: kernels compute four blocks for each value that they fetch, or fewer. YOLOv2's deep
      * layers by slices of 1, 2, 3 blocks against 4 and more. November 2026. */
-    static const double wide[] = {0.25, 0.09, 0.05}, point[] = {0.42, 0.15, 0.05};
+    static const double shares[][3] = {{0.25, 0.09, 0.05}, {0.42, 0.15, 0.05}};
+    assert(n_blocks >= 1);
     if (n_blocks > 3 || n_blocks >= what->n_blocks)
         return 0;
-    return (what->speed == TESS_SPEED_CONV_POINT ? point : wide)[n_blocks - 1];
+    return shares[what->speed == TESS_SPEED_CONV_POINT][n_blocks - 1];
 }
 
 double tess_cost_read_us(const struct tess_streamable *what, int64_t slice_bytes,
