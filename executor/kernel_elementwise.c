@@ -1,4 +1,4 @@
-/* Ops that look at single pixels: add and upsample. */
+/* Ops that look at single pixels: add, upsample and crop. */
 #include "executor/kernel_priv.h"
 
 #include <assert.h>
@@ -85,4 +85,26 @@ void tess_plain_upsample(const struct tess_kernel *kernel,
     assert(kernel->op->factor > 0);
     tess_for_rows(pool, call->out.n_rows, (int64_t)call->out.n_cols * call->out.channels,
                   upsample_row, &task);
+}
+
+static void crop_row(void *context, size_t row)
+{
+    const struct add_task *task = context;
+    const struct tess_op *op = task->op;
+    const struct tess_plane *out = &task->call->out;
+    int y = out->row + (int)row;
+    int from_y = op->row_begin + op->window.stride_h * y;
+    for (int x = out->col; x < out->col + out->n_cols; x++)
+        memcpy(tess_plane_at(out, y, x),
+               tess_plane_at(&task->call->in[0], from_y,
+                             op->col_begin + op->window.stride_w * x),
+               (size_t)out->channels * sizeof(float));
+}
+
+void tess_plain_crop(const struct tess_kernel *kernel,
+                     const struct tess_kernel_call *call, struct pthreadpool *pool)
+{
+    struct add_task task = {.op = kernel->op, .call = call};
+    tess_for_rows(pool, call->out.n_rows, (int64_t)call->out.n_cols * call->out.channels,
+                  crop_row, &task);
 }

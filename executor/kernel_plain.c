@@ -100,6 +100,7 @@ static void run_op(const struct tess_kernel *kernel, const struct tess_kernel_ca
     case TESS_OP_SOFTMAX: tess_plain_softmax(kernel, call, pool); return;
     case TESS_OP_REGION:
     case TESS_OP_YOLO: tess_plain_head(kernel, call, pool); return;
+    case TESS_OP_CROP: tess_plain_crop(kernel, call, pool); return;
     case TESS_OP_CONV:
     case TESS_OP_CONNECTED:
     case TESS_OP_CONCAT:

@@ -67,6 +67,8 @@ void tess_plain_add(const struct tess_kernel *kernel, const struct tess_kernel_c
                     struct pthreadpool *pool);
 void tess_plain_upsample(const struct tess_kernel *kernel,
                          const struct tess_kernel_call *call, struct pthreadpool *pool);
+void tess_plain_crop(const struct tess_kernel *kernel,
+                     const struct tess_kernel_call *call, struct pthreadpool *pool);
 void tess_plain_reorg(const struct tess_kernel *kernel,
                       const struct tess_kernel_call *call, struct pthreadpool *pool);
 void tess_plain_softmax(const struct tess_kernel *kernel,

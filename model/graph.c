@@ -104,6 +104,10 @@ static uint64_t hash_op(uint64_t hash, const struct tess_op *op)
         hash = tess_hash_i64(hash, op->inputs[i]);
     for (int i = 0; i < 2 * head->n_anchors; i++)
         hash = hash_float(hash, head->anchors[i]);
+    if (op->kind == TESS_OP_CROP) {
+        hash = tess_hash_i64(hash, op->row_begin);
+        hash = tess_hash_i64(hash, op->col_begin);
+    }
     hash = hash_float(hash, head->scale_x_y);
     hash = hash_float(hash, op->alpha);
     if (tess_op_is_partial(op))
@@ -173,7 +177,8 @@ int64_t tess_op_macs(const struct tess_graph *graph, const struct tess_op *op)
     case TESS_OP_REORG:
     case TESS_OP_SOFTMAX:
     case TESS_OP_REGION:
-    case TESS_OP_YOLO: return 0;
+    case TESS_OP_YOLO:
+    case TESS_OP_CROP: return 0;
     }
     assert(false && "unknown op kind");
     return 0;
@@ -233,6 +238,7 @@ const char *tess_op_kind_name(enum tess_op_kind kind)
         [TESS_OP_ADD] = "add",         [TESS_OP_UPSAMPLE] = "upsample",
         [TESS_OP_REORG] = "reorg",     [TESS_OP_SOFTMAX] = "softmax",
         [TESS_OP_REGION] = "region",   [TESS_OP_YOLO] = "yolo",
+        [TESS_OP_CROP] = "crop",
     };
     assert((int)kind >= 0 && (int)kind < TESS_OP_N_KINDS);
     return names[kind];

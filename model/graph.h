@@ -30,9 +30,10 @@ enum tess_op_kind {
     TESS_OP_REORG,    /* 1 input, read whole: darknet's reorg by `factor`, see below */
     TESS_OP_SOFTMAX, /* 1 input, read whole: softmax over `groups` equal runs of channels */
     TESS_OP_REGION, /* 1 input: YOLOv2's head, see tess_head */
-    TESS_OP_YOLO    /* 1 input: YOLOv3's head, see tess_head */
+    TESS_OP_YOLO,   /* 1 input: YOLOv3's head, see tess_head */
+    TESS_OP_CROP    /* 1 input; some of its rows and columns, see row_begin */
 };
-enum { TESS_OP_N_KINDS = TESS_OP_YOLO + 1 };
+enum { TESS_OP_N_KINDS = TESS_OP_CROP + 1 };
 
 enum tess_activation {
     TESS_ACT_LINEAR,
@@ -91,6 +92,9 @@ struct tess_op {
      * it has [channel_begin, channel_begin + C of in[0]). Without a second input it starts from
      * the biases as any other does, else from in[1], of the output's shape, and adds no biases. */
     int kernel_channels;
+    /* crop: out[y][x] = in[row_begin + stride_h * y][col_begin + stride_w * x], with the strides
+     * of `window`. */
+    int row_begin, col_begin;
     int factor; /* upsample, reorg */
     /* add: out = alpha * in[0] + beta * in[1], in[0] having the output's shape. in[1] may have
      * another: with stride = its width / output width and sample = output width / its width

@@ -135,6 +135,13 @@ static void check_op(const struct tess_graph *graph, const struct tess_op *op)
         break;
     case TESS_OP_REGION:
     case TESS_OP_YOLO: check_head(op, in, out); break;
+    case TESS_OP_CROP:
+        assert(op->row_begin >= 0 && op->window.stride_h >= 1);
+        assert(op->row_begin + (out->h - 1) * (int64_t)op->window.stride_h < in->h);
+        assert(op->col_begin >= 0 && op->window.stride_w >= 1);
+        assert(op->col_begin + (out->w - 1) * (int64_t)op->window.stride_w < in->w);
+        assert(out->c == in->c);
+        break;
     }
 }
 

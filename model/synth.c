@@ -162,6 +162,7 @@ static struct moments output_of(const struct tess_graph *graph, const struct tes
     case TESS_OP_UPSAMPLE:
         return (struct moments){alpha * in.mean, alpha * alpha * in.square};
     case TESS_OP_SLICE:
+    case TESS_OP_CROP:
     case TESS_OP_REORG: return in;
     case TESS_OP_SOFTMAX:
     case TESS_OP_REGION:

@@ -46,6 +46,40 @@ int tess_tensor_extent(const struct tess_tensor *tensor, enum tess_axis axis)
     return axis == TESS_ROWS ? tensor->h : tensor->w;
 }
 
+bool tess_tensor_is_pixel_thin(const struct tess_tensor *tensor, enum tess_axis axis)
+{
+    return axis == TESS_COLS ? tensor->w > 1 : tensor->w == 1 && tensor->h > 1;
+}
+
+struct tess_range tess_range_two_lines(struct tess_range range, int extent)
+{
+    assert(extent > 1);
+    if (tess_range_len(range) != 1)
+        return range;
+    if (range.end < extent)
+        range.end++;
+    else
+        range.begin--;
+    return range;
+}
+
+struct tess_region tess_region_whole(const struct tess_tensor *tensor)
+{
+    return (struct tess_region){{{0, tensor->h}, {0, tensor->w}}};
+}
+
+bool tess_region_is_equal(const struct tess_region *a, const struct tess_region *b)
+{
+    return tess_range_is_equal(a->axis[TESS_ROWS], b->axis[TESS_ROWS]) &&
+           tess_range_is_equal(a->axis[TESS_COLS], b->axis[TESS_COLS]);
+}
+
+int64_t tess_region_n_pixels(const struct tess_region *region)
+{
+    return (int64_t)tess_range_len(region->axis[TESS_ROWS]) *
+           tess_range_len(region->axis[TESS_COLS]);
+}
+
 static struct tess_range window_reads(const struct tess_window *window,
                                       enum tess_axis axis, struct tess_range out)
 {
@@ -58,6 +92,16 @@ static struct tess_range window_reads(const struct tess_window *window,
     return (struct tess_range){/* equation (1) */
                                stride * out.begin - pad, stride * (out.end - 1) - pad +
                                                              dilation * (kernel - 1) + 1};
+}
+
+static struct tess_range crop_reads(const struct tess_op *op, enum tess_axis axis,
+                                    struct tess_range out)
+{
+    bool is_rows = axis == TESS_ROWS;
+    int begin = is_rows ? op->row_begin : op->col_begin;
+    int stride = is_rows ? op->window.stride_h : op->window.stride_w;
+    return (struct tess_range){begin + stride * out.begin,
+                               begin + stride * (out.end - 1) + 1};
 }
 
 /* What a shortcut reads of its second input where the shapes differ, equation (3). darknet
@@ -99,6 +143,7 @@ struct tess_range tess_op_reads(const struct tess_graph *graph, int op_id, int i
     case TESS_OP_UPSAMPLE: /* equation (2) */
         return (struct tess_range){out.begin / op->factor,
                                    (out.end - 1) / op->factor + 1};
+    case TESS_OP_CROP: return crop_reads(op, axis, out);
     case TESS_OP_ADD: return input == 0 ? out : shortcut_reads(graph, op, axis, out);
     case TESS_OP_CONCAT:
     case TESS_OP_SLICE:

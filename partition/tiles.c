@@ -98,12 +98,6 @@ static void find_outputs(struct tess_tiles *tiles, const int *position)
     }
 }
 
-/* Could one line of the map, along this axis, be a single pixel of a larger map? */
-static bool is_pixel_thin(const struct tess_tensor *tensor, enum tess_axis axis)
-{
-    return axis == TESS_COLS ? tensor->w > 1 : tensor->w == 1 && tensor->h > 1;
-}
-
 /* Widens a range of one line to two. With halos reused, the lines that count are those
  * beyond `n_done`, and the lines that it leaves to later tiles are none or two, as well.
  */
@@ -116,11 +110,8 @@ static struct tess_range with_two_lines(struct tess_range range, enum tess_halo 
         range.end = tess_max_int(range.end, n_done + 2);
         if (range.end == extent - 1)
             range.end = extent;
-    } else if (halo == TESS_HALO_RECOMPUTE && tess_range_len(range) == 1) {
-        if (range.end < extent)
-            range.end++;
-        else
-            range.begin--;
+    } else if (halo == TESS_HALO_RECOMPUTE) {
+        range = tess_range_two_lines(range, extent);
     }
     return range;
 }
@@ -134,7 +125,7 @@ static void propagate(struct tess_tiles *tiles, enum tess_axis axis, const int *
     const struct tess_graph *graph = tiles->graph;
     for (int at = tiles->n_ops - 1; at >= 0; at--) {
         const struct tess_op *op = &graph->ops[tiles->ops[at]];
-        if (ends && is_pixel_thin(output_of(tiles, at), axis))
+        if (ends && tess_tensor_is_pixel_thin(output_of(tiles, at), axis))
             computes[at] = with_two_lines(computes[at], tiles->tiling.halo, ends[at],
                                           tess_tensor_extent(output_of(tiles, at), axis));
         for (int input = 0; input < op->n_inputs; input++) {
@@ -146,8 +137,11 @@ static void propagate(struct tess_tiles *tiles, enum tess_axis axis, const int *
             struct tess_range reads =
                 tess_op_reads(graph, tiles->ops[at], input, axis, computes[at]);
             int extent = tess_tensor_extent(output_of(tiles, from), axis);
-            computes[from] =
-                tess_range_hull(computes[from], tess_range_clamp(reads, extent));
+            reads = tess_range_clamp(reads, extent);
+            /* Ranges of halos reused begin at line 0, also behind a crop. */
+            if (tiles->tiling.halo == TESS_HALO_REUSE && !tess_range_is_empty(reads))
+                reads.begin = 0;
+            computes[from] = tess_range_hull(computes[from], reads);
         }
     }
 }
@@ -255,9 +249,9 @@ static void stream_rows(struct tess_tiles *tiles, const int *position, int *ends
                 end = reach(tiles, position, ends, at, limit);
             end = is_last ? limit : tess_max_int(end, begin);
             /* A single pixel is neither computed nor left over. */
-            if (is_pixel_thin(out, TESS_ROWS) && end == limit - 1)
+            if (tess_tensor_is_pixel_thin(out, TESS_ROWS) && end == limit - 1)
                 end--;
-            if (is_pixel_thin(out, TESS_ROWS) && end - begin == 1)
+            if (tess_tensor_is_pixel_thin(out, TESS_ROWS) && end - begin == 1)
                 end = begin;
             struct tess_range range = {begin, tess_max_int(end, begin)};
             ends[at] = range.end;
@@ -448,7 +442,8 @@ void tess_tiles_assert_valid(const struct tess_tiles *tiles)
                     tess_tiles_computes(tiles, (enum tess_axis)axis, tile, at);
                 assert(computes.begin >= 0 && computes.end <= extent);
                 assert(tess_range_len(computes) != 1 ||
-                       !is_pixel_thin(output_of(tiles, at), (enum tess_axis)axis));
+                       !tess_tensor_is_pixel_thin(output_of(tiles, at),
+                                                  (enum tess_axis)axis));
                 if (tiles->is_output[at]) {
                     assert(share.begin == owned && share.end >= share.begin);
                     owned = share.end;

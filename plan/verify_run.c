@@ -77,6 +77,9 @@ static struct tess_span axis_reads(const struct tess_checker *checker, int input
             return shortcut_reads(&checker->graph->tensors[op->inputs[1]],
                                   &checker->graph->tensors[op->output], is_rows, out);
         return out;
+    case TESS_OP_CROP:
+        return is_rows ? window_reads(window->stride_h, 1, 1, -op->row_begin, out)
+                       : window_reads(window->stride_w, 1, 1, -op->col_begin, out);
     case TESS_OP_REGION:
     case TESS_OP_YOLO: return out;
     case TESS_OP_CONCAT:

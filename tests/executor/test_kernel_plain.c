@@ -152,6 +152,44 @@ static void test_upsample_repeats_and_scales(void **state)
     kernel_lab_release(&lab);
 }
 
+static void test_crop_keeps_the_bits_of_a_part(void **state)
+{
+    (void)state;
+    int input = TESS_GRAPH_INPUT;
+    struct tess_op op = tess_op_neutral(TESS_OP_CROP, 0, &input);
+    op.row_begin = 2;
+    op.col_begin = 1;
+    struct tess_shape in = {7, 5, 3}, out = {4, 3, 3};
+    struct kernel_lab lab;
+    one_op(&lab, &op, in, out);
+    const float odd[] = {-INFINITY, -0.0f, NAN}; /* pixel (2, 1) */
+    memcpy(lab.in[0] + (2 * 5 + 1) * 3, odd, sizeof odd);
+    float *whole = whole_and_tiled(&lab);
+    for (int y = 0; y < 4; y++)
+        assert_memory_equal(whole + y * 9, lab.in[0] + ((y + 2) * 5 + 1) * 3,
+                            9 * sizeof(float));
+    free(whole);
+    kernel_lab_release(&lab);
+}
+
+static void test_crop_takes_every_second_pixel(void **state)
+{
+    (void)state;
+    int input = TESS_GRAPH_INPUT;
+    struct tess_op op = tess_op_neutral(TESS_OP_CROP, 0, &input);
+    op.row_begin = 1;
+    op.window.stride_h = op.window.stride_w = 2;
+    struct tess_shape in = {8, 5, 1}, out = {4, 3, 1};
+    struct kernel_lab lab;
+    one_op(&lab, &op, in, out);
+    float *whole = whole_and_tiled(&lab);
+    for (int y = 0; y < 4; y++)
+        for (int x = 0; x < 3; x++)
+            assert_true(whole[y * 3 + x] == lab.in[0][(1 + 2 * y) * 5 + 2 * x]);
+    free(whole);
+    kernel_lab_release(&lab);
+}
+
 /* darknet's reorg_cpu on planar maps. */
 static void planar_reorg(const float *x, int w, int h, int c, int s, bool is_reverse,
                          float *out)
@@ -420,6 +458,8 @@ int main(void)
         cmocka_unit_test(test_maxpool_of_darknet_tiny_keeps_the_map_size),
         cmocka_unit_test(test_avgpool_is_the_mean_of_each_channel),
         cmocka_unit_test(test_upsample_repeats_and_scales),
+        cmocka_unit_test(test_crop_keeps_the_bits_of_a_part),
+        cmocka_unit_test(test_crop_takes_every_second_pixel),
         cmocka_unit_test(test_reorg_moves_every_element_as_darknet_does),
         cmocka_unit_test(test_add_scales_both_sides_then_activates),
         cmocka_unit_test(test_add_of_a_larger_map_takes_every_second_pixel),

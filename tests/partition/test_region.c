@@ -90,6 +90,9 @@ static struct tess_range brute_reads(const struct tess_graph *graph, int op_id, 
         } else if (op->kind == TESS_OP_ADD && input == 1) {
             if (line % sample == 0 && line / sample < tess_min_int(extent, to_extent))
                 read_line(&reads, line / sample * stride);
+        } else if (op->kind == TESS_OP_CROP) {
+            read_line(&reads, is_rows ? op->row_begin + line * window->stride_h
+                                      : op->col_begin + line * window->stride_w);
         } else {
             read_line(&reads, line);
         }

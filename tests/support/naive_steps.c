@@ -158,6 +158,13 @@ static void compute_pixel(struct reader *reader, int y, int x, uint32_t *pixel)
         break;
     case TESS_OP_REGION:
     case TESS_OP_YOLO: head_pixel(reader, y, x, pixel); break;
+    case TESS_OP_CROP:
+        for (int c = 0; c < n_channels; c++)
+            pixel[c] = result(
+                mix((uint32_t)reader->op + 1,
+                    reader->read(reader, 0, op->row_begin + y * op->window.stride_h,
+                                 op->col_begin + x * op->window.stride_w, c)));
+        break;
     }
 }
 

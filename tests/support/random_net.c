@@ -300,6 +300,25 @@ static bool add_upsample(struct maker *maker)
     return true;
 }
 
+static bool add_crop(struct maker *maker)
+{
+    int input = pick_tensor(maker);
+    const struct tess_tensor *in = tensor_of(maker, input);
+    struct tess_op op = tess_op_neutral(TESS_OP_CROP, 0, &input);
+    op.row_begin = tess_rng_int(maker->rng, 0, in->h / 2);
+    op.col_begin = tess_rng_int(maker->rng, 0, in->w / 2);
+    op.row_begin = tess_min_int(op.row_begin, in->h - 1);
+    op.col_begin = tess_min_int(op.col_begin, in->w - 1);
+    if (chance(maker->rng, 30))
+        op.window.stride_h = op.window.stride_w = tess_rng_int(maker->rng, 1, 3);
+    int most_h = (in->h - 1 - op.row_begin) / op.window.stride_h + 1;
+    int most_w = (in->w - 1 - op.col_begin) / op.window.stride_w + 1;
+    struct tess_shape shape = {tess_rng_int(maker->rng, 1, most_h),
+                               tess_rng_int(maker->rng, 1, most_w), in->c};
+    add(maker, &op, shape);
+    return true;
+}
+
 static bool add_head(struct maker *maker, enum tess_op_kind kind)
 {
     float anchors[] = {1.5f, 2.0f, 3.0f, 2.5f};
@@ -333,6 +352,7 @@ static bool add_kind(struct maker *maker, enum tess_op_kind kind)
     case TESS_OP_UPSAMPLE: return add_upsample(maker);
     case TESS_OP_REGION:
     case TESS_OP_YOLO: return chance(maker->rng, 50) && add_head(maker, kind);
+    case TESS_OP_CROP: return add_crop(maker);
     }
     return false;
 }
