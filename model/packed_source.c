@@ -113,6 +113,23 @@ struct tess_packed_source tess_packed_from_darknet(struct tess_packed_darknet *f
     return (struct tess_packed_source){read_darknet, from};
 }
 
+/* --- of another graph --- */
+
+static enum tess_status read_renumbered(void *context, int op, int first_block,
+                                        int n_blocks, void *packed_out,
+                                        struct tess_error *error)
+{
+    const struct tess_packed_renumbered *from = context;
+    assert(from->origins[op] >= 0);
+    return from->blocks.read(from->blocks.context, from->origins[op], first_block,
+                             n_blocks, packed_out, error);
+}
+
+struct tess_packed_source tess_packed_renumber(struct tess_packed_renumbered *from)
+{
+    return (struct tess_packed_source){read_renumbered, from};
+}
+
 /* --- back to filters --- */
 
 /* Filters being unpacked, and the block they are in. Of the channels of a block each tap has

@@ -43,6 +43,15 @@ struct tess_packed_darknet {
 };
 struct tess_packed_source tess_packed_from_darknet(struct tess_packed_darknet *from);
 
+/* The blocks of another graph's ops: op `op` is op origins[op] there, as the tiles of a stage
+ * say it (partition/tile_graph.h). For sources that go by op numbers; the two above find the
+ * ops of a tile's graph by themselves. Both are borrowed. */
+struct tess_packed_renumbered {
+    struct tess_packed_source blocks;
+    const int *origins;
+};
+struct tess_packed_source tess_packed_renumber(struct tess_packed_renumbered *from);
+
 /* What packing the largest block of `graph` takes; 0 for a graph without weights. */
 int64_t tess_packed_scratch_bytes(const struct tess_graph *graph);
 
