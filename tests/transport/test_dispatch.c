@@ -1,0 +1,113 @@
+#include "transport/dispatch.h"
+
+#include "tests/transport/transport_testing.h"
+
+static struct tess_dispatch_node node(double cost_per_us, int room_tiles)
+{
+    return (struct tess_dispatch_node){.is_able = true,
+                                       .room_tiles = room_tiles,
+                                       .room_bytes = 1 << 20,
+                                       .cost_per_us = cost_per_us};
+}
+
+static void fill(struct tess_dispatch_tile *tiles, int n, int64_t cost)
+{
+    for (int i = 0; i < n; i++)
+        tiles[i] = (struct tess_dispatch_tile){.cost = cost, .input_bytes = 1000};
+}
+
+/* The example of dispatch.h. */
+static void test_tiles_go_where_they_end_first(void **state)
+{
+    (void)state;
+    struct tess_dispatch_node nodes[2] = {node(4, 6), node(1, 6)};
+    struct tess_dispatch_tile tiles[6];
+    const int expected[6] = {0, 0, 0, 0, 1, 0};
+    fill(tiles, 6, 8);
+    tess_dispatch(nodes, 2, 0, tiles, 6);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(tiles[i].node, expected[i]);
+    assert_true(tiles[4].finish_us == 8 && tiles[5].finish_us == 10);
+}
+
+/* A slow node with room gets no tile that a busy fast one would finish before. */
+static void test_full_node_keeps_its_claim(void **state)
+{
+    (void)state;
+    struct tess_dispatch_node nodes[2] = {node(4, 1), node(1, 2)};
+    struct tess_dispatch_tile tiles[3];
+    fill(tiles, 3, 8);
+    tess_dispatch(nodes, 2, 0, tiles, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tiles[i].node, 0);
+    assert_true(tiles[0].is_sent);
+    assert_false(tiles[1].is_sent || tiles[2].is_sent);
+}
+
+static void test_room_is_counted_in_bytes_too(void **state)
+{
+    (void)state;
+    struct tess_dispatch_node nodes[1] = {node(1, 4)};
+    struct tess_dispatch_tile tiles[4];
+    fill(tiles, 4, 8);
+    nodes[0].room_bytes = 2500;
+    tiles[3].input_bytes = 100; /* would fit, but does not overtake */
+    tess_dispatch(nodes, 1, 0, tiles, 4);
+    assert_true(tiles[0].is_sent && tiles[1].is_sent);
+    assert_false(tiles[2].is_sent || tiles[3].is_sent);
+}
+
+static void test_link_and_computation_overlap(void **state)
+{
+    (void)state;
+    struct tess_dispatch_node nodes[1] = {node(1, 2)};
+    struct tess_dispatch_tile tiles[2];
+    fill(tiles, 2, 100);
+    nodes[0].link_bytes_per_us = 10; /* 100 us each */
+    nodes[0].latency_us = 5;
+    tiles[0].output_bytes = tiles[1].output_bytes = 500;
+    tess_dispatch(nodes, 1, 0, tiles, 2);
+    assert_true(tiles[0].arrive_us == 105 && tiles[0].computed_us == 205);
+    assert_true(tiles[0].finish_us == 260);
+    assert_true(tiles[1].arrive_us == 205 && tiles[1].computed_us == 305);
+}
+
+static void test_uplink_is_shared(void **state)
+{
+    (void)state;
+    struct tess_dispatch_node nodes[2] = {node(1, 1), node(1, 1)};
+    struct tess_dispatch_tile tiles[2];
+    fill(tiles, 2, 300);
+    nodes[0].link_bytes_per_us = nodes[1].link_bytes_per_us = 10;
+    tess_dispatch(nodes, 2, 10, tiles, 2);
+    assert_int_equal(tiles[1].node, 1);
+    assert_true(tiles[0].arrive_us == 100 && tiles[1].arrive_us == 200);
+}
+
+static void test_nodes_that_cannot_are_left_out(void **state)
+{
+    (void)state;
+    struct tess_dispatch_node nodes[3] = {node(9, 1), node(9, 1), node(1, 1)};
+    struct tess_dispatch_tile tiles[2];
+    fill(tiles, 2, 8);
+    nodes[0].is_able = false;
+    nodes[1].unable_stages = 1;
+    tiles[1].unable_nodes = 4;
+    tess_dispatch(nodes, 3, 0, tiles, 2);
+    assert_int_equal(tiles[0].node, 2);
+    assert_int_equal(tiles[1].node, -1);
+    assert_false(tiles[1].is_sent);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tiles_go_where_they_end_first),
+        cmocka_unit_test(test_full_node_keeps_its_claim),
+        cmocka_unit_test(test_room_is_counted_in_bytes_too),
+        cmocka_unit_test(test_link_and_computation_overlap),
+        cmocka_unit_test(test_uplink_is_shared),
+        cmocka_unit_test(test_nodes_that_cannot_are_left_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,361 @@
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "transport/coordinator_priv.h"
+
+/* Frames, their tiles, attempts at them, and the accounts.
+ *
+ * An attempt and what its node holds are two things: an attempt ends when the frame does not
+ * need it any more, but the node is busy with it until it answers or its session ends. */
+
+static struct frame *find_frame(struct tess_coordinator *c, int64_t number)
+{
+    for (int i = 0; i < c->config.max_frames; i++)
+        if (c->frames[i].is_open && c->frames[i].number == number)
+            return &c->frames[i];
+    return NULL;
+}
+
+/* The attempt that the key names, if it was node `node`'s and its stage is not over. */
+static struct attempt *find_attempt(struct tess_coordinator *c,
+                                    const struct tess_task_key *key, int node,
+                                    struct frame **frame_out)
+{
+    struct frame *frame =
+        key->epoch == c->config.epoch ? find_frame(c, key->frame) : NULL;
+    if (!frame || key->stage != frame->stage ||
+        !tess_work_tile(c->config.work, key->stage, key->tile))
+        return NULL;
+    struct tile_state *tile = &frame->tiles[key->tile];
+    if (key->attempt < 0 || key->attempt >= tile->n_attempts ||
+        tile->attempts[key->attempt].node != node)
+        return NULL;
+    *frame_out = frame;
+    return &tile->attempts[key->attempt];
+}
+
+/* Ends an open attempt, or moves one given up to its final end. */
+static void end_attempt(struct frame *frame, int tile, struct attempt *attempt,
+                        enum tess_attempt_end end)
+{
+    assert(attempt->end == TESS_ATTEMPT_OPEN || attempt->end == TESS_ATTEMPT_LOST);
+    if (attempt->end == TESS_ATTEMPT_OPEN)
+        frame->tiles[tile].n_open--;
+    else
+        frame->accounts.ended[TESS_ATTEMPT_LOST]--;
+    frame->accounts.ended[end]++;
+    attempt->end = (uint8_t)end;
+}
+
+static void drop_held(struct node *node, int index)
+{
+    assert(index >= 0 && index < node->n_held);
+    node->n_held--;
+    memmove(&node->held[index], &node->held[index + 1],
+            sizeof *node->held * (size_t)(node->n_held - index));
+}
+
+static int find_held(const struct node *node, const struct tess_task_key *key)
+{
+    for (int i = 0; i < node->n_held; i++)
+        if (tess_task_key_is_equal(&node->held[i].key, key))
+            return i;
+    return -1;
+}
+
+static void cancel_held(struct tess_coordinator *c, struct node *node, struct held *held)
+{
+    struct tess_message *cancel =
+        held->is_cancel_sent ? NULL : tess_coordinator_send(c, node, TESS_MESSAGE_CANCEL);
+    held->is_cancel_sent = true;
+    if (cancel)
+        cancel->as.cancel = held->key;
+}
+
+/* Tells the nodes that still work on a tile, or on any of the frame's (tile -1). */
+static void cancel_others(struct tess_coordinator *c, int64_t frame, int tile)
+{
+    for (int n = 1; n < c->n_nodes; n++)
+        for (int h = 0; h < c->nodes[n].n_held; h++) {
+            struct held *held = &c->nodes[n].held[h];
+            if (held->key.frame == frame && (tile < 0 || held->key.tile == tile))
+                cancel_held(c, &c->nodes[n], held);
+        }
+}
+
+/* --- stages and frames --- */
+
+static int64_t stage_bytes(const struct tess_work *work, int stage)
+{
+    int64_t sum = 0;
+    for (int t = 0; t < work->stages[stage].n_tiles; t++)
+        sum += tess_parts_bytes(&tess_work_tile(work, stage, t)->outputs);
+    return sum;
+}
+
+static void begin_stage(struct tess_coordinator *c, struct frame *frame, int stage)
+{
+    const struct tess_work *work = c->config.work;
+    frame->stage = stage;
+    frame->n_won = 0;
+    frame->stuck_since_us = -1;
+    frame->accounts.needed_bytes += stage_bytes(work, stage);
+    memset(frame->tiles, 0, sizeof *frame->tiles * (size_t)work->stages[stage].n_tiles);
+}
+
+/* Whatever is still open is not needed any more. */
+static void cancel_open_attempts(struct tess_coordinator *c, struct frame *frame)
+{
+    for (int t = 0; t < c->config.work->stages[frame->stage].n_tiles; t++) {
+        struct tile_state *tile = &frame->tiles[t];
+        for (int a = 0; a < tile->n_attempts; a++)
+            if (tile->attempts[a].end == TESS_ATTEMPT_OPEN)
+                end_attempt(frame, t, &tile->attempts[a], TESS_ATTEMPT_CANCELLED);
+    }
+    cancel_others(c, frame->number, -1);
+}
+
+static void end_stage(struct tess_coordinator *c, struct frame *frame)
+{
+    cancel_open_attempts(c, frame);
+    struct tess_coordinator_action *action = tess_coordinator_act(c, TESS_DO_STAGE_DONE);
+    action->key.frame = frame->number;
+    action->key.stage = frame->stage;
+    if (frame->stage + 1 < c->config.work->n_stages) {
+        begin_stage(c, frame, frame->stage + 1);
+        return;
+    }
+    assert(tess_accounts_are_closed(&frame->accounts));
+    action = tess_coordinator_act(c, TESS_DO_FRAME_DONE);
+    action->key.frame = frame->number;
+    action->accounts = frame->accounts;
+    frame->is_open = false;
+}
+
+void tess_frames_fail(struct tess_coordinator *c, struct frame *frame, const char *text)
+{
+    cancel_open_attempts(c, frame);
+    struct tess_coordinator_action *action =
+        tess_coordinator_act(c, TESS_DO_FRAME_FAILED);
+    action->key.frame = frame->number;
+    action->key.stage = frame->stage;
+    action->accounts = frame->accounts;
+    snprintf(action->text, sizeof action->text, "%s", text);
+    frame->is_open = false;
+}
+
+enum tess_status tess_coordinator_submit(struct tess_coordinator *c, int64_t now_us,
+                                         int64_t *frame_out)
+{
+    assert(c->n_actions == 0);
+    c->now_us = tess_max_i64(c->now_us, now_us);
+    for (int i = 0; i < c->config.max_frames; i++) {
+        struct frame *frame = &c->frames[i];
+        if (frame->is_open)
+            continue;
+        frame->is_open = true;
+        frame->number = c->next_frame++;
+        memset(&frame->accounts, 0, sizeof frame->accounts);
+        begin_stage(c, frame, 0);
+        *frame_out = frame->number;
+        tess_give_tiles(c);
+        return TESS_OK;
+    }
+    return TESS_E_BUDGET;
+}
+
+struct held *tess_frames_issue(struct tess_coordinator *c, struct frame *frame, int tile,
+                               int number)
+{
+    struct tile_state *state = &frame->tiles[tile];
+    struct node *node = &c->nodes[number];
+    assert(state->n_attempts < ATTEMPTS_MAX && node->n_held < HELD_MAX);
+    state->attempts[state->n_attempts] =
+        (struct attempt){.node = (int8_t)number, .end = TESS_ATTEMPT_OPEN};
+    struct held *held = &node->held[node->n_held];
+    memset(held, 0, sizeof *held);
+    held->was_alone = node->n_held++ == 0;
+    held->key = (struct tess_task_key){c->config.epoch, frame->number, frame->stage, tile,
+                                       state->n_attempts++};
+    state->n_open++;
+    frame->accounts.issued++;
+    return held;
+}
+
+void tess_frames_lose(struct tess_coordinator *c, struct node *node, int index)
+{
+    struct frame *frame;
+    struct tess_task_key key = node->held[index].key;
+    struct attempt *attempt = find_attempt(c, &key, (int)(node - c->nodes), &frame);
+    if (attempt && attempt->end == TESS_ATTEMPT_OPEN) {
+        end_attempt(frame, key.tile, attempt, TESS_ATTEMPT_LOST);
+        node->report.n_lost++;
+    }
+    drop_held(node, index);
+}
+
+/* --- results --- */
+
+static void win(struct tess_coordinator *c, struct frame *frame, struct attempt *attempt,
+                const struct tess_task_key *key, bool is_own)
+{
+    int64_t bytes =
+        tess_parts_bytes(&tess_work_tile(c->config.work, key->stage, key->tile)->outputs);
+    struct tess_coordinator_action *action = tess_coordinator_act(c, TESS_DO_STORE);
+    action->key = *key;
+    action->is_own = is_own;
+    end_attempt(frame, key->tile, attempt, TESS_ATTEMPT_WON);
+    frame->tiles[key->tile].is_won = true;
+    frame->accounts.won_bytes += bytes;
+    frame->n_won++;
+    if (frame->tiles[key->tile].n_open > 0)
+        cancel_others(c, frame->number, key->tile);
+    if (frame->n_won == c->config.work->stages[frame->stage].n_tiles)
+        end_stage(c, frame);
+}
+
+/* A valid result: books it. True if it won. */
+static bool book_result(struct tess_coordinator *c, const struct tess_task_key *key,
+                        int number)
+{
+    struct frame *frame;
+    struct attempt *attempt = find_attempt(c, key, number, &frame);
+    if (!attempt ||
+        (attempt->end != TESS_ATTEMPT_OPEN && attempt->end != TESS_ATTEMPT_LOST)) {
+        c->n_stale++;
+        return false;
+    }
+    if (frame->tiles[key->tile].is_won) {
+        end_attempt(frame, key->tile, attempt,
+                    attempt->end == TESS_ATTEMPT_LOST ? TESS_ATTEMPT_LATE
+                                                      : TESS_ATTEMPT_DUPLICATE);
+        return false;
+    }
+    win(c, frame, attempt, key, number == 0);
+    return true;
+}
+
+/* Exponential averages; a new measurement weighs a half for speed, a quarter for the link. */
+static void measure(struct tess_coordinator *c, struct node *node,
+                    const struct held *held, int64_t compute_us, int64_t output_bytes)
+{
+    int64_t elapsed_us = c->now_us - held->sent_us;
+    compute_us = tess_max_i64(tess_min_i64(compute_us, elapsed_us), 1); /* it may lie */
+    double cost_per_us = (double)held->cost / (double)compute_us;
+    node->cost_per_us += (cost_per_us - node->cost_per_us) / 2;
+    int64_t moving_us = elapsed_us - compute_us;
+    if (!held->was_alone || node == &c->nodes[0])
+        return; /* it waited for others: says nothing about the link */
+    double bytes_per_us =
+        (double)(held->input_bytes + output_bytes) / (double)tess_max_i64(moving_us, 1);
+    node->link_bytes_per_us += (bytes_per_us - node->link_bytes_per_us) / 4;
+}
+
+static bool is_right_shape(const struct tess_coordinator *c,
+                           const struct tess_result *result)
+{
+    const struct tess_work_tile *tile =
+        tess_work_tile(c->config.work, result->key.stage, result->key.tile);
+    return tile && tess_parts_are_equal(&tile->outputs, &result->parts);
+}
+
+/* The node answered, uselessly: an open attempt is lost, the node is free again. */
+static void lose_key(struct tess_coordinator *c, struct node *node,
+                     const struct tess_task_key *key)
+{
+    int index = find_held(node, key);
+    if (index >= 0)
+        tess_frames_lose(c, node, index);
+}
+
+void tess_frames_result(struct tess_coordinator *c, struct node *node,
+                        const struct tess_message *message, bool is_payload_good)
+{
+    const struct tess_result *result = &message->as.result;
+    node->report.bytes_got += message->payload_bytes;
+    if (result->key.epoch != c->config.epoch) {
+        c->n_stale++;
+        return;
+    }
+    if (!is_payload_good) {
+        lose_key(c, node, &result->key);
+        tess_coordinator_tell(c, "a result of %s arrived damaged", node->name);
+        if (++node->n_bad == BAD_PAYLOADS_MAX && tess_node_is_live(node))
+            tess_nodes_end(c, node, TESS_NODE_REFUSED,
+                           "sends nothing but damaged results");
+        return;
+    }
+    if (!is_right_shape(c, result)) {
+        lose_key(c, node, &result->key);
+        if (tess_node_is_live(node))
+            tess_nodes_end(c, node, TESS_NODE_REFUSED, "sent a result of another shape");
+        return;
+    }
+    int index = find_held(node, &result->key);
+    node->n_bad = 0;
+    if (index >= 0) {
+        measure(c, node, &node->held[index], result->compute_us, message->payload_bytes);
+        drop_held(node, index);
+    }
+    if (book_result(c, &result->key, (int)(node - c->nodes))) {
+        node->report.n_won++;
+        node->report.compute_us += result->compute_us;
+    }
+}
+
+void tess_frames_own(struct tess_coordinator *c, const struct tess_task_key *key,
+                     int64_t compute_us)
+{
+    struct node *own = &c->nodes[0];
+    int index = find_held(own, key);
+    assert(index >= 0);
+    measure(c, own, &own->held[index], compute_us, 0);
+    drop_held(own, index);
+    if (book_result(c, key, 0)) {
+        own->report.n_won++;
+        own->report.compute_us += compute_us;
+    }
+}
+
+/* --- refusals --- */
+
+/* What the refusal says about the node. */
+static void judge_nack(struct tess_coordinator *c, struct node *node,
+                       const struct tess_nack *nack)
+{
+    if (nack->code == TESS_NACK_NOMEM || nack->code == TESS_NACK_FAILED) {
+        node->unable_stages |= UINT64_C(1) << nack->key.stage;
+        tess_coordinator_tell(c, "%s %s in stage %d: %.150s", node->name,
+                              nack->code == TESS_NACK_NOMEM ? "is out of memory"
+                                                            : "failed",
+                              nack->key.stage, nack->text);
+    } else if (nack->code == TESS_NACK_SHAPE) {
+        node->state = TESS_NODE_UNABLE;
+        tess_coordinator_tell(c, "%s has another plan than the coordinator", node->name);
+    } else if (nack->code == TESS_NACK_NO_PLAN && node->state == TESS_NODE_READY) {
+        node->state = TESS_NODE_JOINED; /* its next beat asks for the plan */
+    } else if (nack->code == TESS_NACK_BUSY) {
+        node->paused_until_us = c->now_us + BUSY_US;
+    } else if (nack->code == TESS_NACK_CRC) {
+        tess_coordinator_tell(c, "a task for %s arrived damaged", node->name);
+    }
+}
+
+void tess_frames_nack(struct tess_coordinator *c, struct node *node,
+                      const struct tess_nack *nack)
+{
+    struct frame *frame;
+    int index = find_held(node, &nack->key);
+    struct attempt *attempt = find_attempt(c, &nack->key, (int)(node - c->nodes), &frame);
+    if (index >= 0)
+        drop_held(node, index);
+    else
+        return; /* repeated, or of a session that is over */
+    if (attempt && attempt->end == TESS_ATTEMPT_OPEN)
+        end_attempt(frame, nack->key.tile, attempt,
+                    nack->code == TESS_NACK_CANCELLED ? TESS_ATTEMPT_CANCELLED
+                                                      : TESS_ATTEMPT_NACKED);
+    judge_nack(c, node, nack);
+}

@@ -1,0 +1,238 @@
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/arith.h"
+#include "transport/coordinator_priv.h"
+
+/* Gives waiting tiles to nodes: tiles of older frames first, then second attempts at late
+ * ones, each where it would be finished first (transport/dispatch.h). */
+
+bool tess_give_is_late(const struct tess_coordinator *c, const struct held *held)
+{
+    return c->now_us - held->sent_us >=
+           LATE_SLACK_US + (held->finish_us - held->sent_us) * LATE_PERCENT / 100;
+}
+
+/* When something predicted for `at_us` will come: if that is over, as much later again as
+ * it is late by now. */
+static double expected_us(const struct tess_coordinator *c, int64_t at_us)
+{
+    return (double)(at_us > c->now_us ? at_us - c->now_us : c->now_us - at_us);
+}
+
+/* How many times slower than predicted the node proves to be right now. */
+static double slowness(const struct tess_coordinator *c, const struct node *node)
+{
+    double worst = 1;
+    for (int h = 0; h < node->n_held; h++) {
+        const struct held *held = &node->held[h];
+        double predicted = (double)tess_max_i64(held->finish_us - held->sent_us, 1);
+        double elapsed = (double)(c->now_us - held->sent_us - LATE_SLACK_US);
+        if (elapsed / predicted > worst)
+            worst = elapsed / predicted;
+    }
+    return worst;
+}
+
+static struct tess_dispatch_node describe(const struct tess_coordinator *c, int number)
+{
+    const struct node *node = &c->nodes[number];
+    struct tess_dispatch_node of = {
+        .is_able = node->state == TESS_NODE_READY && node->has_credit &&
+                   node->paused_until_us <= c->now_us &&
+                   (number == 0 || node->has_peer[TESS_CHANNEL_DATA]),
+        .unable_stages = node->unable_stages,
+        .cost_per_us = node->cost_per_us / slowness(c, node),
+        .link_bytes_per_us = node->link_bytes_per_us,
+        .latency_us = node->latency_us,
+        .room_tiles =
+            tess_min_int(node->credit.tiles, number ? WINDOW_TILES : 1) - node->n_held,
+        .room_bytes = node->credit.bytes};
+    for (int h = 0; h < node->n_held; h++) {
+        const struct held *held = &node->held[h];
+        of.room_bytes -= held->input_bytes;
+        if (held->arrive_us > c->now_us &&
+            (double)(held->arrive_us - c->now_us) > of.link_free_us)
+            of.link_free_us = (double)(held->arrive_us - c->now_us);
+        if (expected_us(c, held->computed_us) > of.free_us)
+            of.free_us = expected_us(c, held->computed_us);
+    }
+    return of;
+}
+
+/* Nodes that may not get the tile: those that try it already, those too small for its
+ * input, and all workers when attempts run out. */
+static uint64_t unable_nodes(const struct tess_coordinator *c,
+                             const struct tile_state *state, int64_t input_bytes)
+{
+    uint64_t unable = 0;
+    for (int a = 0; a < state->n_attempts; a++)
+        if (state->attempts[a].end == TESS_ATTEMPT_OPEN)
+            unable |= UINT64_C(1) << state->attempts[a].node;
+    for (int n = 1; n < c->n_nodes; n++)
+        if (c->nodes[n].credit.bytes < input_bytes ||
+            state->n_attempts >= ATTEMPTS_OF_WORKERS)
+            unable |= UINT64_C(1) << n;
+    return unable;
+}
+
+static void add_waiting(struct tess_coordinator *c, int frame, int tile, int *n_waiting)
+{
+    const struct frame *of = &c->frames[frame];
+    const struct tess_work_tile *work = tess_work_tile(c->config.work, of->stage, tile);
+    int64_t input_bytes = tess_parts_bytes(&work->inputs);
+    c->waiting_at[*n_waiting] = (struct waiting_tile){frame, tile};
+    c->waiting[(*n_waiting)++] = (struct tess_dispatch_tile){
+        .stage = of->stage,
+        .cost = work->cost,
+        .input_bytes = input_bytes,
+        .output_bytes = tess_parts_bytes(&work->outputs),
+        .unable_nodes = unable_nodes(c, &of->tiles[tile], input_bytes)};
+}
+
+/* Is the only open attempt at the tile late? */
+static bool needs_second(const struct tess_coordinator *c, const struct frame *frame,
+                         int tile)
+{
+    const struct tile_state *state = &frame->tiles[tile];
+    if (state->is_won || state->n_open != 1 || state->n_attempts == ATTEMPTS_MAX)
+        return false;
+    for (int n = 0; n < c->n_nodes; n++)
+        for (int h = 0; h < c->nodes[n].n_held; h++) {
+            const struct held *held = &c->nodes[n].held[h];
+            if (held->key.frame == frame->number && held->key.stage == frame->stage &&
+                held->key.tile == tile &&
+                state->attempts[held->key.attempt].end == TESS_ATTEMPT_OPEN)
+                return tess_give_is_late(c, held);
+        }
+    return false;
+}
+
+/* Frames [0, max_frames) in the order of their numbers: the next after `number`, -1: none. */
+static int next_frame(const struct tess_coordinator *c, int64_t number)
+{
+    int next = -1;
+    for (int i = 0; i < c->config.max_frames; i++)
+        if (c->frames[i].is_open && c->frames[i].number > number &&
+            (next < 0 || c->frames[i].number < c->frames[next].number))
+            next = i;
+    return next;
+}
+
+static int list_waiting(struct tess_coordinator *c)
+{
+    int n = 0;
+    for (int second = 0; second < 2; second++)
+        for (int f = next_frame(c, -1); f >= 0; f = next_frame(c, c->frames[f].number)) {
+            const struct frame *frame = &c->frames[f];
+            for (int t = 0; t < c->config.work->stages[frame->stage].n_tiles; t++) {
+                const struct tile_state *state = &frame->tiles[t];
+                if (second ? needs_second(c, frame, t)
+                           : !state->is_won && state->n_open == 0 &&
+                                 state->n_attempts < ATTEMPTS_MAX)
+                    add_waiting(c, f, t, &n);
+            }
+        }
+    return n;
+}
+
+/* A prediction as a point in time; beyond a year nothing is predicted. */
+static int64_t time_of(const struct tess_coordinator *c, double us)
+{
+    const double year_us = 3.2e13;
+    return c->now_us + (int64_t)(us < year_us ? us : year_us);
+}
+
+static void send_task(struct tess_coordinator *c, const struct tess_dispatch_tile *tile,
+                      struct waiting_tile at)
+{
+    struct frame *frame = &c->frames[at.frame];
+    struct node *node = &c->nodes[tile->node];
+    struct held *held = tess_frames_issue(c, frame, at.tile, tile->node);
+    held->input_bytes = tile->input_bytes;
+    held->cost = tile->cost;
+    held->sent_us = c->now_us;
+    held->arrive_us = time_of(c, tile->arrive_us);
+    held->computed_us = time_of(c, tile->computed_us);
+    held->finish_us = time_of(c, tile->finish_us);
+    if (tile->node == 0) {
+        tess_coordinator_act(c, TESS_DO_COMPUTE)->key = held->key;
+        return;
+    }
+    struct tess_message *task = tess_coordinator_send(c, node, TESS_MESSAGE_TASK);
+    assert(task); /* a node without a data channel is not able */
+    task->as.task.key = held->key;
+    task->as.task.parts = tess_work_tile(c->config.work, frame->stage, at.tile)->inputs;
+    node->report.bytes_sent += tile->input_bytes;
+}
+
+/* A tile that nobody is working on and nobody can work on. */
+static bool is_stuck(const struct tess_coordinator *c, int frame, int n_waiting)
+{
+    for (int i = 0; i < n_waiting; i++)
+        if (c->waiting_at[i].frame == frame && c->waiting[i].node < 0 &&
+            c->frames[frame].tiles[c->waiting_at[i].tile].n_open == 0)
+            return true;
+    return false;
+}
+
+static bool is_hopeless(const struct tess_coordinator *c, const struct frame *frame)
+{
+    for (int t = 0; t < c->config.work->stages[frame->stage].n_tiles; t++)
+        if (frame->tiles[t].n_attempts == ATTEMPTS_MAX && !frame->tiles[t].is_won &&
+            frame->tiles[t].n_open == 0)
+            return true;
+    return false;
+}
+
+/* One sentence with the node that is to blame, if one is. */
+static void fail_stuck(struct tess_coordinator *c, struct frame *frame, bool is_hopeless)
+{
+    char text[TESS_WIRE_TEXT];
+    const struct node *unable = NULL;
+    for (int n = 0; n < c->n_nodes; n++)
+        if (c->nodes[n].unable_stages >> frame->stage & 1)
+            unable = &c->nodes[n];
+    if (is_hopeless)
+        snprintf(text, sizeof text, "a tile of stage %d failed %d times", frame->stage,
+                 ATTEMPTS_MAX);
+    else if (unable)
+        snprintf(text, sizeof text,
+                 "no node can compute stage %d; %s said that it cannot", frame->stage,
+                 unable->name);
+    else
+        snprintf(text, sizeof text, "no node is left that could compute stage %d",
+                 frame->stage);
+    tess_frames_fail(c, frame, text);
+}
+
+static void watch_stuck_frames(struct tess_coordinator *c, int n_waiting)
+{
+    for (int f = 0; f < c->config.max_frames; f++) {
+        struct frame *frame = &c->frames[f];
+        if (!frame->is_open)
+            continue;
+        if (!is_stuck(c, f, n_waiting))
+            frame->stuck_since_us = -1;
+        else if (frame->stuck_since_us < 0)
+            frame->stuck_since_us = c->now_us;
+        bool hopeless = is_hopeless(c, frame);
+        if (hopeless || (frame->stuck_since_us >= 0 &&
+                         c->now_us - frame->stuck_since_us >= c->config.patience_us))
+            fail_stuck(c, frame, hopeless);
+    }
+}
+
+void tess_give_tiles(struct tess_coordinator *c)
+{
+    struct tess_dispatch_node nodes[TESS_DISPATCH_NODES_MAX];
+    int n_waiting = list_waiting(c);
+    for (int n = 0; n < c->n_nodes; n++)
+        nodes[n] = describe(c, n);
+    tess_dispatch(nodes, c->n_nodes, (double)c->config.uplink_bytes_per_s * 1e-6,
+                  c->waiting, n_waiting);
+    for (int i = 0; i < n_waiting; i++)
+        if (c->waiting[i].node >= 0 && c->waiting[i].is_sent)
+            send_task(c, &c->waiting[i], c->waiting_at[i]);
+    watch_stuck_frames(c, n_waiting);
+}

@@ -1,0 +1,142 @@
+/* What the files of the coordinator share. Siblings: coordinator.c (life, actions, time),
+ * coordinator_nodes.c (sessions), coordinator_frames.c (tiles and accounts),
+ * coordinator_give.c (who computes what).
+ */
+#ifndef TESS_TRANSPORT_COORDINATOR_PRIV_H
+#define TESS_TRANSPORT_COORDINATOR_PRIV_H
+
+#include "transport/coordinator.h"
+#include "transport/dispatch.h"
+
+enum {
+    ATTEMPTS_MAX = 24,        /* at one tile; then its frame fails */
+    ATTEMPTS_OF_WORKERS = 20, /* the rest are the coordinator's own */
+    HELD_MAX = 4,             /* tiles at a node */
+    WINDOW_TILES = 2,         /* one computed, one ahead */
+    RESEND_US = 1000000,      /* a PLAN that had no effect */
+    BUSY_US = 100000,         /* no tiles for a node that said BUSY */
+    BAD_PAYLOADS_MAX = 8,     /* in a row, then the node is refused */
+    /* TUNING: a tile is late at 1.5 times its predicted time and 30 ms; chosen, not
+     * measured: prediction errors of equal tiles on idle boards stay below a third. */
+    LATE_PERCENT = 150,
+    LATE_SLACK_US = 30000,
+    N_CHANNELS = 2
+};
+
+struct attempt {
+    int8_t node;
+    uint8_t end; /* enum tess_attempt_end */
+};
+
+struct tile_state {
+    bool is_won;
+    int8_t n_open;
+    uint8_t n_attempts;
+    struct attempt attempts[ATTEMPTS_MAX];
+};
+
+struct frame {
+    bool is_open;
+    int64_t number;
+    int stage;
+    int n_won;              /* of its tiles */
+    int64_t stuck_since_us; /* -1: somebody can compute each tile */
+    struct tess_accounts accounts;
+    struct tile_state *tiles; /* [widest stage] */
+};
+
+/* A tile at a node, until the node has answered: longer than its attempt may be open. */
+struct held {
+    struct tess_task_key key;
+    int64_t input_bytes, cost;
+    int64_t sent_us, arrive_us, computed_us, finish_us; /* the last three predicted */
+    bool was_alone; /* nothing else was held when it was sent: measures the link */
+    bool is_cancel_sent;
+};
+
+struct node {
+    char name[TESS_WIRE_NAME];
+    char identity[TESS_WIRE_NAME];
+    enum tess_node_state state;
+    uint64_t session, incarnation;
+    bool has_peer[N_CHANNELS];
+    uint32_t peer[N_CHANNELS];
+    bool has_credit;
+    struct tess_credit credit;
+    uint64_t unable_stages;
+    int64_t heard_us, beat_sent_us, plan_sent_us, paused_until_us;
+    int64_t echo_us; /* sent_us of its last beat */
+    double cost_per_us, link_bytes_per_us, latency_us;
+    int n_bad; /* damaged payloads in a row */
+    int n_held;
+    struct held held[HELD_MAX];
+    struct tess_node_report report; /* counters only */
+};
+
+struct tess_coordinator {
+    struct tess_coordinator_config config;
+    int64_t now_us;
+    int n_nodes;
+    struct node *nodes;       /* [1 + max_workers] */
+    struct frame *frames;     /* [max_frames] */
+    struct tile_state *tiles; /* [max_frames][widest stage] */
+    int64_t next_frame;
+    uint64_t n_sessions;
+    int64_t n_stale;
+    struct tess_coordinator_action *actions; /* ring */
+    int n_actions, first_action, max_actions;
+    struct tess_dispatch_tile *waiting; /* [max_frames * widest] */
+    struct waiting_tile {
+        int frame, tile;
+    } * waiting_at;
+};
+
+/* Adds an action of this verb, zeroed, to be filled in. Never NULL: the ring holds what one
+ * event can cause. */
+struct tess_coordinator_action *tess_coordinator_act(struct tess_coordinator *c,
+                                                     enum tess_coordinator_verb verb);
+void tess_coordinator_tell(struct tess_coordinator *c, const char *format, ...)
+    TESS_PRINTF(2, 3);
+
+/* A message to a node that has this channel, session filled in; NULL if it has not. */
+struct tess_message *tess_coordinator_send(struct tess_coordinator *c, struct node *node,
+                                           enum tess_message_kind kind);
+
+/* --- nodes --- */
+static inline bool tess_node_is_live(const struct node *node)
+{
+    return node->state == TESS_NODE_JOINED || node->state == TESS_NODE_READY ||
+           node->state == TESS_NODE_DRAINING || node->state == TESS_NODE_UNABLE;
+}
+void tess_nodes_message(struct tess_coordinator *c, const struct tess_arrival *arrival);
+void tess_nodes_tick(struct tess_coordinator *c);
+
+/* Ends the session: what the node held is lost. `state` is TESS_NODE_GONE or _REFUSED;
+ * `reason` finishes "NAME ". */
+void tess_nodes_end(struct tess_coordinator *c, struct node *node,
+                    enum tess_node_state state, const char *reason);
+struct node *tess_nodes_by_peer(struct tess_coordinator *c, enum tess_channel channel,
+                                uint32_t peer);
+
+/* --- frames --- */
+void tess_frames_result(struct tess_coordinator *c, struct node *node,
+                        const struct tess_message *message, bool is_payload_good);
+void tess_frames_nack(struct tess_coordinator *c, struct node *node,
+                      const struct tess_nack *nack);
+void tess_frames_own(struct tess_coordinator *c, const struct tess_task_key *key,
+                     int64_t compute_us);
+
+/* The node will not answer for what slot `index` holds: its attempt is lost. */
+void tess_frames_lose(struct tess_coordinator *c, struct node *node, int index);
+
+/* Registers attempt number n_attempts - 1 of a tile with a node; what is held is filled in
+ * by the caller. */
+struct held *tess_frames_issue(struct tess_coordinator *c, struct frame *frame, int tile,
+                               int node);
+void tess_frames_fail(struct tess_coordinator *c, struct frame *frame, const char *text);
+
+/* --- giving --- */
+void tess_give_tiles(struct tess_coordinator *c);
+bool tess_give_is_late(const struct tess_coordinator *c, const struct held *held);
+
+#endif

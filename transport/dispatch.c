@@ -1,0 +1,88 @@
+#include "transport/dispatch.h"
+
+#include <assert.h>
+
+struct finish {
+    double arrive_us, computed_us, finish_us, uplink_free_us;
+};
+
+static double latest(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static struct finish predict(const struct tess_dispatch_node *node,
+                             const struct tess_dispatch_tile *tile, double uplink_free_us,
+                             double uplink_bytes_per_us)
+{
+    struct finish finish = {.uplink_free_us = uplink_free_us};
+    if (node->link_bytes_per_us > 0) {
+        double arrive =
+            node->link_free_us + (double)tile->input_bytes / node->link_bytes_per_us;
+        if (uplink_bytes_per_us > 0) {
+            finish.uplink_free_us += (double)tile->input_bytes / uplink_bytes_per_us;
+            arrive = latest(arrive, finish.uplink_free_us);
+        }
+        finish.arrive_us = arrive + node->latency_us;
+    }
+    finish.computed_us =
+        latest(finish.arrive_us, node->free_us) + (double)tile->cost / node->cost_per_us;
+    finish.finish_us = finish.computed_us;
+    if (node->link_bytes_per_us > 0)
+        finish.finish_us +=
+            (double)tile->output_bytes / node->link_bytes_per_us + node->latency_us;
+    return finish;
+}
+
+static bool is_possible(const struct tess_dispatch_node *node, int number,
+                        const struct tess_dispatch_tile *tile)
+{
+    return node->is_able && !(node->unable_stages >> tile->stage & 1) &&
+           !(tile->unable_nodes >> number & 1);
+}
+
+static void give(struct tess_dispatch_node *node, struct tess_dispatch_tile *tile,
+                 const struct finish *finish)
+{
+    tile->arrive_us = finish->arrive_us;
+    tile->computed_us = finish->computed_us;
+    tile->finish_us = finish->finish_us;
+    tile->is_sent = node->room_tiles > 0 && node->room_bytes >= tile->input_bytes;
+    if (tile->is_sent) {
+        node->room_tiles--;
+        node->room_bytes -= tile->input_bytes;
+    } else {
+        node->room_tiles = 0; /* no later tile overtakes this one */
+    }
+    if (node->link_bytes_per_us > 0)
+        node->link_free_us = latest(finish->arrive_us - node->latency_us, 0);
+    node->free_us = finish->computed_us;
+}
+
+void tess_dispatch(struct tess_dispatch_node *nodes, int n_nodes,
+                   double uplink_bytes_per_us, struct tess_dispatch_tile *tiles,
+                   int n_tiles)
+{
+    double uplink_free_us = 0;
+    assert(n_nodes <= TESS_DISPATCH_NODES_MAX);
+    for (int t = 0; t < n_tiles; t++) {
+        struct tess_dispatch_tile *tile = &tiles[t];
+        struct finish best = {0};
+        tile->node = -1;
+        tile->is_sent = false;
+        for (int n = 0; n < n_nodes; n++) {
+            if (!is_possible(&nodes[n], n, tile))
+                continue;
+            struct finish finish =
+                predict(&nodes[n], tile, uplink_free_us, uplink_bytes_per_us);
+            if (tile->node < 0 || finish.finish_us < best.finish_us) {
+                best = finish;
+                tile->node = n;
+            }
+        }
+        if (tile->node >= 0) {
+            give(&nodes[tile->node], tile, &best);
+            uplink_free_us = best.uplink_free_us;
+        }
+    }
+}

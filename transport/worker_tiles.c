@@ -1,0 +1,166 @@
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "transport/worker_priv.h"
+
+/* Tiles in slots: queued in the order they came, one computed at a time. */
+
+int tess_worker_n_held(const struct tess_worker *w)
+{
+    int n = 0;
+    for (int i = 0; i < TESS_WORKER_SLOTS; i++)
+        n += w->slots[i].state != SLOT_FREE && !w->slots[i].is_orphan;
+    return n;
+}
+
+static void nack(struct tess_worker *w, const struct tess_task_key *key, int code,
+                 const char *text)
+{
+    struct tess_message *message = tess_worker_send(w, TESS_MESSAGE_NACK);
+    message->as.nack.key = *key;
+    message->as.nack.code = code;
+    snprintf(message->as.nack.text, TESS_WIRE_TEXT, "%s", text);
+}
+
+static void release(struct tess_worker *w, int index)
+{
+    tess_worker_act(w, TESS_WORKER_RELEASE)->slot = index;
+    w->slots[index] = (struct slot){.state = SLOT_FREE};
+}
+
+static void compute_next(struct tess_worker *w)
+{
+    int next = -1;
+    for (int i = 0; i < TESS_WORKER_SLOTS; i++) {
+        if (w->slots[i].state == SLOT_COMPUTING)
+            return;
+        if (w->slots[i].state == SLOT_QUEUED &&
+            (next < 0 || w->slots[i].order < w->slots[next].order))
+            next = i;
+    }
+    if (next < 0)
+        return;
+    struct tess_worker_action *action = tess_worker_act(w, TESS_WORKER_COMPUTE);
+    action->slot = next;
+    action->key = w->slots[next].key;
+    w->slots[next].state = SLOT_COMPUTING;
+}
+
+static bool is_held(const struct tess_worker *w, const struct tess_task_key *key)
+{
+    for (int i = 0; i < TESS_WORKER_SLOTS; i++)
+        if (w->slots[i].state != SLOT_FREE &&
+            tess_task_key_is_equal(&w->slots[i].key, key))
+            return true;
+    return false;
+}
+
+/* A slot for so many bytes more; -1 if that is more than was offered. */
+static int find_room(const struct tess_worker *w, int64_t input_bytes)
+{
+    int64_t left = w->credit.bytes;
+    int found = -1;
+    for (int i = 0; i < TESS_WORKER_SLOTS; i++) {
+        if (w->slots[i].state == SLOT_FREE)
+            found = i;
+        else if (!w->slots[i].is_orphan)
+            left -= w->slots[i].input_bytes;
+    }
+    return tess_worker_n_held(w) < w->credit.tiles && left >= input_bytes ? found : -1;
+}
+
+/* 0, or why the task cannot be taken. */
+static int judge_task(const struct tess_worker *w, const struct tess_task_message *task,
+                      bool is_payload_good)
+{
+    if (w->state != TESS_WORKER_READY || task->key.epoch != w->epoch)
+        return w->state == TESS_WORKER_DRAINING ? TESS_NACK_BUSY : TESS_NACK_NO_PLAN;
+    const struct tess_work_tile *tile =
+        tess_work_tile(w->work, task->key.stage, task->key.tile);
+    if (!tile || !tess_parts_are_equal(&tile->inputs, &task->parts))
+        return TESS_NACK_SHAPE;
+    return is_payload_good ? 0 : TESS_NACK_CRC;
+}
+
+void tess_worker_on_task(struct tess_worker *w, const struct tess_message *message,
+                         bool is_payload_good)
+{
+    const struct tess_task_message *task = &message->as.task;
+    int code = judge_task(w, task, is_payload_good);
+    if (code) {
+        nack(w, &task->key, code, "");
+        return;
+    }
+    if (is_held(w, &task->key))
+        return; /* repeated */
+    int index = find_room(w, message->payload_bytes);
+    if (index < 0) {
+        nack(w, &task->key, TESS_NACK_BUSY, "");
+        return;
+    }
+    w->slots[index] = (struct slot){.state = SLOT_QUEUED,
+                                    .key = task->key,
+                                    .input_bytes = message->payload_bytes,
+                                    .order = w->n_tasks++};
+    tess_worker_act(w, TESS_WORKER_HOLD)->slot = index;
+    compute_next(w);
+}
+
+void tess_worker_on_cancel(struct tess_worker *w, const struct tess_task_key *key)
+{
+    for (int i = 0; i < TESS_WORKER_SLOTS; i++) {
+        struct slot *slot = &w->slots[i];
+        bool is_meant =
+            key->tile < 0 ? slot->key.epoch == key->epoch && slot->key.frame == key->frame
+                          : tess_task_key_is_equal(&slot->key, key);
+        if (slot->state == SLOT_FREE || slot->is_orphan || !is_meant)
+            continue;
+        slot->is_cancelled = true;
+        if (slot->state == SLOT_QUEUED) {
+            nack(w, &slot->key, TESS_NACK_CANCELLED, "");
+            release(w, i);
+        }
+    }
+}
+
+static void send_result(struct tess_worker *w, int index, int64_t compute_us)
+{
+    const struct slot *slot = &w->slots[index];
+    struct tess_message *message = tess_worker_send(w, TESS_MESSAGE_RESULT);
+    int last = (w->first_action + w->n_actions - 1) % WORKER_ACTIONS;
+    w->actions[last].slot = index;
+    message->as.result.key = slot->key;
+    message->as.result.compute_us = compute_us;
+    message->as.result.parts =
+        tess_work_tile(w->work, slot->key.stage, slot->key.tile)->outputs;
+}
+
+void tess_worker_computed(struct tess_worker *w, int64_t now_us, int index, int code,
+                          const char *text, int64_t compute_us)
+{
+    struct slot *slot = &w->slots[index];
+    w->now_us = now_us > w->now_us ? now_us : w->now_us;
+    assert(slot->state == SLOT_COMPUTING);
+    if (slot->is_orphan) { /* nobody waits for it */
+    } else if (slot->is_cancelled) {
+        nack(w, &slot->key, TESS_NACK_CANCELLED, "");
+    } else if (code) {
+        nack(w, &slot->key, code, text);
+    } else {
+        send_result(w, index, compute_us);
+    }
+    release(w, index);
+    compute_next(w);
+    tess_worker_tick(w, now_us);
+}
+
+void tess_worker_drop_tiles(struct tess_worker *w)
+{
+    for (int i = 0; i < TESS_WORKER_SLOTS; i++) {
+        if (w->slots[i].state == SLOT_QUEUED)
+            release(w, i);
+        else if (w->slots[i].state == SLOT_COMPUTING)
+            w->slots[i].is_orphan = true;
+    }
+}
