@@ -107,7 +107,8 @@ static const char *find_fault(const struct options *options, const struct row *r
         return "bound above known";
     if (row->method != &tess_method_exact)
         return NULL;
-    if (known->is_there && known->is_proven && !result->is_proven)
+    if (known->is_there && known->is_proven && !result->is_proven &&
+        !options->allows_gaps)
         return "not proven";
     if (known->is_there &&
         result->peak_bytes > known->best_bytes + known->best_bytes / 100)
