@@ -50,6 +50,29 @@ enum tess_status tess_dumps_init(struct tess_dumps *dumps, const struct tess_arg
     return status;
 }
 
+enum tess_status tess_dumps_set_graph(struct tess_dumps *dumps,
+                                      const struct tess_args *args,
+                                      const struct tess_graph *graph,
+                                      struct tess_error *error)
+{
+    for (int i = 0; i < dumps->n_dumps; i++) {
+        int layer, tensor = -1;
+        if (tess_graph_find_layer(graph, args->dumps[i].layer, &layer))
+            tensor = graph->layers[layer].tensor;
+        if (tensor < 0) {
+            tess_error_set(error, TESS_E_USAGE,
+                           "--dump: layer %d never exists where this plan splits those "
+                           "that read it",
+                           layer);
+            tess_error_hint(error, "leave out --rewrite, or use another plan");
+            return TESS_E_USAGE;
+        }
+        dumps->dumps[i].tensor = tensor;
+    }
+    dumps->graph = graph;
+    return TESS_OK;
+}
+
 enum tess_status tess_dumps_close(struct tess_dumps *dumps, struct tess_error *error)
 {
     enum tess_status status = TESS_OK;

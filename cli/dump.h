@@ -29,6 +29,13 @@ enum tess_status tess_dumps_init(struct tess_dumps *dumps, const struct tess_arg
                                  const struct tess_graph *graph,
                                  struct tess_error *error);
 
+/* The same layers of `graph` from now on: that of before, split. TESS_E_USAGE for a layer that is
+ * not there any more. */
+enum tess_status tess_dumps_set_graph(struct tess_dumps *dumps,
+                                      const struct tess_args *args,
+                                      const struct tess_graph *graph,
+                                      struct tess_error *error);
+
 /* Closes the files. Accepts zeroed memory. TESS_E_IO if the last bytes could not be written. */
 enum tess_status tess_dumps_close(struct tess_dumps *dumps, struct tess_error *error);
 

@@ -71,10 +71,17 @@ void tess_model_file_release(struct tess_model_file *model)
     if (model->scratch)
         munmap(model->scratch, (size_t)model->scratch_bytes);
     tess_weights_destroy(model->weights);
+    tess_graph_destroy(model->split);
     tess_graph_destroy(model->part);
     tess_graph_destroy(model->parsed);
     tess_compiled_destroy(model->compiled);
     memset(model, 0, sizeof *model);
+}
+
+void tess_model_file_set_split(struct tess_model_file *model, struct tess_graph *split)
+{
+    assert(!model->split && !model->scratch);
+    model->graph = model->split = split;
 }
 
 enum tess_status tess_model_file_open_weights(struct tess_model_file *model,

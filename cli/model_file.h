@@ -14,10 +14,13 @@
 
 struct tess_model_file {
     const struct tess_graph *network; /* the whole one */
-    const struct tess_graph *graph;   /* the one to run: the layers asked for, or all */
-    struct tess_compiled *compiled;   /* NULL for a cfg */
-    struct tess_weights *weights;     /* of a cfg, once they are opened */
-    struct tess_graph *parsed, *part; /* what `network` and `graph` may point to */
+    const struct tess_graph
+        *graph; /* the one to run: the layers asked for, or all; split,
+                                         once that is so */
+    struct tess_compiled *compiled; /* NULL for a cfg */
+    struct tess_weights *weights;   /* of a cfg, once they are opened */
+    struct tess_graph *parsed, *part,
+        *split; /* what `network` and `graph` may point to */
     struct tess_packed_compiled compiled_blocks; /* what sources of weights refer to */
     struct tess_packed_darknet darknet_blocks;
     float *scratch; /* for packing one block of `weights`; NULL until it is needed */
@@ -35,6 +38,10 @@ enum tess_status tess_model_file_init(struct tess_model_file *model,
                                       struct tess_error *error);
 
 void tess_model_file_release(struct tess_model_file *model); /* accepts zeroed memory */
+
+/* From now on `graph` is this one, split from what it was (model/graph_split.h). Takes it. Once, and
+ * before sources of weights are asked for. */
+void tess_model_file_set_split(struct tess_model_file *model, struct tess_graph *split);
 
 /* Opens args->weights and checks that they belong to the cfg; a compiled model has its own.
  * TESS_E_USAGE if there are none. */

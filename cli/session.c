@@ -14,6 +14,7 @@
 #include "executor/process_memory.h"
 #include "plan/layout.h"
 #include "plan/plan_text.h"
+#include "plan/verify_split.h"
 
 /* TUNING: what a run touches after the facts were taken and outside of every counted term:
  * code of readers, decoders and reports, their heap, page tables of libraries. Over the table of
@@ -150,6 +151,8 @@ static void build_command(const struct tess_session *session, const char *planne
         add(command, "--no-reorder");
     if (args->forbids_streaming)
         add(command, "--no-streaming");
+    if (args->may_rewrite)
+        add(command, "--rewrite");
     if (args->is_curve) {
         add(command, "--curve");
         add_pair(command, "--json", args->json);
@@ -190,6 +193,21 @@ enum tess_status tess_session_search(const struct tess_session *session,
                           exit_code);
 }
 
+/* Splits what the plan wants to have split. */
+static enum tess_status split(struct tess_session *session, const struct tess_text *text,
+                              const char *name, struct tess_error *error)
+{
+    struct tess_graph *made = NULL;
+    enum tess_status status = tess_plan_read_split(tess_text_string(text), text->len,
+                                                   name, session->graph, &made, error);
+    if (status != TESS_OK || !made)
+        return status;
+    status = tess_verify_split(session->graph, made, error);
+    tess_model_file_set_split(&session->model, made);
+    session->graph = session->model.graph;
+    return status;
+}
+
 static enum tess_status obtain(struct tess_session *session, int64_t input_bytes,
                                struct tess_plan **plan_out, struct tess_error *error)
 {
@@ -204,6 +222,8 @@ static enum tess_status obtain(struct tess_session *session, int64_t input_bytes
         status = tess_file_read(args->plan, PLAN_LIMIT_BYTES, &text, error);
     else
         status = tess_session_search(session, input_bytes, &text, error);
+    if (status == TESS_OK)
+        status = split(session, &text, name, error);
     if (status == TESS_OK)
         status = tess_plan_read(tess_text_string(&text), text.len, name, session->graph,
                                 plan_out, error);

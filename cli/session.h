@@ -16,7 +16,9 @@ struct tess_session {
     const struct tess_args *args; /* borrowed */
     struct tess_model_file model;
     const struct tess_graph *network; /* the whole one */
-    const struct tess_graph *graph;   /* the one to run: the layers asked for, or all */
+    const struct tess_graph
+        *graph; /* the one to run: the layers asked for, or all, and split
+                                         where the plan says so */
     const struct tess_kernel_family *family; /* started; NULL before tess_session_start */
     struct tess_kernel_facts facts;
     int n_threads;
@@ -44,7 +46,8 @@ enum tess_status tess_session_search(const struct tess_session *session,
 
 /* A plan as the arguments ask for: read from a file, untiled, or searched by the planner program.
  * `input_bytes`: what reading the input holds. The planner program reports its errors itself: the
- * error's message is then empty. The plan carries this process's facts and predictions. */
+ * error's message is then empty. The plan carries this process's facts and predictions. If it splits
+ * convolutions, session->graph is another afterwards, and checked (plan/verify_split.h). Once. */
 enum tess_status tess_session_plan(struct tess_session *session, int64_t input_bytes,
                                    struct tess_plan **plan_out, struct tess_error *error);
 

@@ -131,6 +131,8 @@ static enum tess_status prepare(struct run *run, struct tess_error *error)
     if (status == TESS_OK)
         status =
             tess_session_plan(&run->session, run->input.held_bytes, &run->plan, error);
+    if (status == TESS_OK) /* the plan may split the graph */
+        status = tess_dumps_set_graph(&run->dumps, args, run->session.graph, error);
     if (status == TESS_OK)
         status = check_budget(run->plan, error);
     if (status == TESS_OK)

@@ -12,7 +12,7 @@ enum { LIMIT_THREADS = 1024 };
 
 static const char *const plan_keys[] = {
     "plan",     "model",        "model_hash", "search",       "layers",    "budget",
-    "threads",  "groups",       "schedule",   "schedule_ops", "copies",    "copies_ops",
+    "threads",  "split",        "groups",       "schedule",   "schedule_ops", "copies",    "copies_ops",
     "streamed", "streamed_ops", "slice",      "placement",    "predicted", "kernel_facts",
     NULL};
 
@@ -30,7 +30,7 @@ struct tess_span tess_plan_text_cut(const struct tess_graph *graph)
     struct tess_span span = {-1, -1};
     bool is_cut = false;
     for (int layer = 0; layer < graph->n_layers; layer++) {
-        if (graph->layers[layer].tensor < 0) {
+        if (graph->layers[layer].tensor == TESS_LAYER_CUT) {
             is_cut = true;
             continue;
         }
@@ -140,8 +140,8 @@ enum tess_status tess_plan_read_time(const struct tess_plan_reader *reader,
     return status;
 }
 
-static enum tess_status check_version(const struct tess_yaml *yaml,
-                                      struct tess_error *error)
+enum tess_status tess_plan_check_version(const struct tess_yaml *yaml,
+                                         struct tess_error *error)
 {
     const struct tess_yaml_node *version =
         yaml->root->kind == TESS_YAML_MAP ? tess_yaml_find(yaml->root, "plan") : NULL;
@@ -179,13 +179,13 @@ static enum tess_status read_model(struct tess_plan_reader *reader)
             return tess_yaml_error(&reader->yaml, hash, reader->error,
                                    "model_hash must be 16 hexadecimal digits, not %s",
                                    tess_yaml_quote(hash).text);
-        if (strtoull(hash->text, NULL, 16) == reader->graph->hash)
+        if (strtoull(hash->text, NULL, 16) == reader->graph->source_hash)
             return TESS_OK;
         tess_yaml_error(
             &reader->yaml, hash, reader->error,
             "the plan was made for another network (\"%s\") than \"%s\", whose "
             "hash is %016llx",
-            plan->model, graph_name, (unsigned long long)reader->graph->hash);
+            plan->model, graph_name, (unsigned long long)reader->graph->source_hash);
         tess_error_hint(reader->error,
                         "make a new one with: tessera plan; or remove model_hash "
                         "to use the groups all the same");
@@ -477,13 +477,15 @@ static enum tess_status read_facts(struct tess_plan_reader *reader)
 static enum tess_status read_root(struct tess_plan_reader *reader)
 {
     const struct tess_yaml_node *root = reader->yaml.root;
-    enum tess_status status = check_version(&reader->yaml, reader->error);
+    enum tess_status status = tess_plan_check_version(&reader->yaml, reader->error);
     if (status == TESS_OK)
         status = tess_yaml_expect_keys(&reader->yaml, root, plan_keys, reader->error);
     if (status == TESS_OK)
         status = read_cut(reader); /* first: a part has another hash than the whole */
     if (status == TESS_OK)
         status = read_model(reader);
+    if (status == TESS_OK)
+        status = tess_plan_check_split(reader);
     if (status == TESS_OK)
         status = read_settings(reader);
     if (status == TESS_OK)
@@ -532,7 +534,7 @@ enum tess_status tess_plan_read_layers(const char *text, size_t n_bytes,
     struct tess_span span = {-1, -1};
     enum tess_status status = tess_yaml_init(&yaml, text, n_bytes, file_name, error);
     if (status == TESS_OK)
-        status = check_version(&yaml, error);
+        status = tess_plan_check_version(&yaml, error);
     if (status == TESS_OK) {
         const struct tess_yaml_node *layers = tess_yaml_find(yaml.root, "layers");
         if (layers)

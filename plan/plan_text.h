@@ -23,11 +23,22 @@ void tess_plan_write(const struct tess_plan *plan, const struct tess_graph *grap
 /* Reads a plan for `graph`. Whatever a hand-written file leaves out has the value of
  * tess_plan_create, except that `search` is "hand"; ops that no group names become 1x1
  * groups of their own. Times are rounded to microseconds. On success *plan_out is a new
- * plan that passes tess_plan_check. TESS_E_CONFIG with the place of the line at fault,
+ * plan that passes tess_plan_check. The hash in a plan of a split graph is that of the network it
+ * was split from. TESS_E_CONFIG with the place of the line at fault,
  * TESS_E_NOMEM. */
 enum tess_status tess_plan_read(const char *text, size_t n_bytes, const char *file_name,
                                 const struct tess_graph *graph,
                                 struct tess_plan **plan_out, struct tess_error *error);
+
+/* What the plan's `split` makes of the network (model/graph_split.h), to be done before the plan is
+ * read for what comes out: *split_out is a new graph, NULL if the plan splits nothing. `graph` is
+ * the network, or the part of it that the plan is for. Looks at nothing else in the file.
+ * TESS_E_CONFIG, TESS_E_NOMEM. */
+enum tess_status tess_plan_read_split(const char *text, size_t n_bytes,
+                                      const char *file_name,
+                                      const struct tess_graph *graph,
+                                      struct tess_graph **split_out,
+                                      struct tess_error *error);
 
 /* The part of the network that the plan is for, to be cut out (tess_graph_cut) before the
  * plan is read: *first_out and *last_out are both -1 for all of it. Looks at nothing else

@@ -53,6 +53,13 @@ enum tess_status tess_number_list_init(struct tess_number_list *list,
                                        const char *what);
 void tess_number_list_release(struct tess_number_list *list);
 
+/* Is it a plan of a version that this program reads? */
+enum tess_status tess_plan_check_version(const struct tess_yaml *yaml,
+                                         struct tess_error *error);
+
+/* Does the reader's graph have the layers split that the text names? */
+enum tess_status tess_plan_check_split(struct tess_plan_reader *reader);
+
 /* Reads milliseconds, rounded to whole microseconds. */
 enum tess_status tess_plan_read_time(const struct tess_plan_reader *reader,
                                      const struct tess_yaml_node *node, double *us_out);

@@ -305,6 +305,22 @@ static bool put_marks(const struct marks *marks, const char *key, struct tess_te
     return true;
 }
 
+/* The layers whose convolutions are chains, each once. */
+static void put_split(const struct tess_graph *graph, struct tess_text *text)
+{
+    struct list_writer list = {.text = text, .graph = graph, .is_of_layers = true};
+    for (int op = 0; op < graph->n_ops; op++) {
+        const struct tess_op *it = &graph->ops[op];
+        if (!tess_op_is_partial(it) || it->n_inputs != 1)
+            continue; /* the first of a chain speaks for it */
+        if (!list.has_items)
+            tess_text_printf(text, "split: [");
+        put_item(&list, it->layer, it->layer);
+    }
+    if (list.has_items)
+        tess_text_printf(text, "]\n");
+}
+
 static void put_streamed(const struct tess_plan *plan, const struct tess_graph *graph,
                          struct tess_text *text)
 {
@@ -359,8 +375,10 @@ void tess_plan_write(const struct tess_plan *plan, const struct tess_graph *grap
         part = tess_plan_text_cut(graph);
     tess_text_printf(text_out, "# tessera plan 1\nplan: 1\n");
     put_name(text_out, "model", plan->model);
-    tess_text_printf(text_out, "model_hash: %016llx\n",
-                     (unsigned long long)plan->model_hash);
+    /* A split graph is made of the network again: its own hash would say nothing. */
+    uint64_t hash =
+        plan->model_hash == graph->hash ? graph->source_hash : plan->model_hash;
+    tess_text_printf(text_out, "model_hash: %016llx\n", (unsigned long long)hash);
     put_name(text_out, "search", plan->search);
     if (part.first >= 0) {
         tess_text_printf(text_out, "layers: ");
@@ -371,6 +389,7 @@ void tess_plan_write(const struct tess_plan *plan, const struct tess_graph *grap
             text_out, "budget: %s\n",
             tess_format_bytes_exact(plan->budget_bytes, budget, sizeof budget));
     tess_text_printf(text_out, "threads: %d\n", plan->n_threads);
+    put_split(graph, text_out);
     put_groups(plan, graph, text_out);
     put_schedule(plan, graph, text_out);
     put_marks(&(struct marks){graph, plan->copies, is_concat}, "copies", text_out);

@@ -125,7 +125,7 @@ static inline struct tess_graph *sample_graph(void)
     sample_add_layer(graph, "route", at);
     sample_layer(graph, TESS_OP_CONV, 10, at);
     sample_end(graph);
-    graph->hash = SAMPLE_HASH;
+    graph->source_hash = graph->hash = SAMPLE_HASH;
     return graph;
 }
 

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "model/darknet.h"
+#include "model/graph_split.h"
 #include "plan/plan_text.h"
 #include "plan/slices.h"
 #include "tests/plan/sample_graph.h"
@@ -48,12 +49,34 @@ static void format_error(const struct tess_error *error, struct tess_text *text)
         tess_text_printf(text, "hint: %s\n", error->hint);
 }
 
+/* Splits the network as the text says, if it does, and reads it for that. */
+static enum tess_status read_split(const struct tess_text *text,
+                                   const struct tess_graph *graph, struct tess_text *got,
+                                   struct tess_error *error)
+{
+    struct tess_graph *split = NULL;
+    struct tess_plan *plan = NULL;
+    enum tess_status status = tess_plan_read_split(tess_text_string(text), text->len,
+                                                   "input.yaml", graph, &split, error);
+    if (split)
+        graph = split;
+    if (status == TESS_OK)
+        status = tess_plan_read(tess_text_string(text), text->len, "input.yaml", graph,
+                                &plan, error);
+    if (status == TESS_OK)
+        tess_plan_write(plan, graph, got);
+    else
+        format_error(error, got);
+    tess_plan_destroy(plan);
+    tess_graph_destroy(split);
+    return status;
+}
+
 /* Compares with CASE/error or CASE/dump; with TESS_TEST_UPDATE set, records instead. */
 static void run_case(const char *name, const struct tess_graph *graph)
 {
     char path[512];
     struct tess_text input, wanted, got;
-    struct tess_plan *plan = NULL;
     struct tess_error error;
     tess_text_init(&input);
     tess_text_init(&wanted);
@@ -61,12 +84,7 @@ static void run_case(const char *name, const struct tess_graph *graph)
     tess_error_init(&error);
     snprintf(path, sizeof path, "%s/%s/input.yaml", case_folder, name);
     assert_int_equal(tess_file_read(path, 4 << 20, &input, NULL), TESS_OK);
-    enum tess_status status = tess_plan_read(tess_text_string(&input), input.len,
-                                             "input.yaml", graph, &plan, &error);
-    if (status == TESS_OK)
-        tess_plan_write(plan, graph, &got);
-    else
-        format_error(&error, &got);
+    enum tess_status status = read_split(&input, graph, &got, &error);
     assert_true(status == TESS_OK || status == TESS_E_CONFIG);
     snprintf(path, sizeof path, "%s/%s/%s", case_folder, name,
              status == TESS_OK ? "dump" : "error");
@@ -76,7 +94,6 @@ static void run_case(const char *name, const struct tess_graph *graph)
         fail_msg("%s: nothing recorded, but got:\n%s", path, tess_text_string(&got));
     else if (strcmp(tess_text_string(&got), tess_text_string(&wanted)) != 0)
         fail_msg("%s: got:\n%s", path, tess_text_string(&got));
-    tess_plan_destroy(plan);
     tess_text_release(&input);
     tess_text_release(&wanted);
     tess_text_release(&got);
@@ -165,6 +182,20 @@ static struct tess_graph *random_graph(struct tess_rng *rng)
     return sample_end(graph);
 }
 
+/* The graph, which it takes, with some convolutions split. */
+static struct tess_graph *split_some(struct tess_graph *graph, struct tess_rng *rng)
+{
+    struct tess_graph *split = NULL;
+    bool *is_split = calloc((size_t)graph->n_ops, sizeof *is_split);
+    assert_non_null(is_split);
+    for (int op = 0; op < graph->n_ops; op++)
+        is_split[op] = tess_graph_n_parts(graph, op) > 0 && tess_rng_int(rng, 0, 1);
+    assert_int_equal(tess_graph_split(graph, is_split, &split, NULL), TESS_OK);
+    free(is_split);
+    tess_graph_destroy(graph);
+    return split;
+}
+
 static void randomize_order(struct tess_plan *plan, const struct tess_graph *graph,
                             struct tess_rng *rng)
 {
@@ -246,6 +277,8 @@ static void round_trip(uint64_t seed)
     struct tess_rng rng;
     tess_rng_init(&rng, seed);
     struct tess_graph *graph = random_graph(&rng);
+    if (tess_rng_int(&rng, 0, 1))
+        graph = split_some(graph, &rng);
     struct tess_plan *plan = NULL, *again = NULL;
     struct tess_text text, text_again;
     struct tess_error error;
@@ -568,6 +601,27 @@ static void a_file_of_a_million_entries_is_refused(void **state)
     tess_graph_destroy(graph);
 }
 
+static void a_plan_is_only_for_the_network_split_as_it_says(void **state)
+{
+    (void)state;
+    struct tess_graph *graph = sample_graph(), *split = NULL;
+    struct tess_plan *plan = NULL;
+    struct tess_error error;
+    const char *text = "plan: 1\nsplit: [13]\ngroups: []\n";
+    assert_int_equal(tess_plan_read_split(text, strlen(text), "p", graph, &split, NULL),
+                     TESS_OK);
+    assert_non_null(split);
+    assert_int_equal(read_text(text, graph, &plan, &error), TESS_E_CONFIG);
+    assert_int_equal(error.line, 2);
+    assert_int_equal(read_text("plan: 1\ngroups: []\n", split, &plan, &error),
+                     TESS_E_CONFIG);
+    assert_int_equal(read_text(text, split, &plan, &error), TESS_OK);
+    assert_true(plan->model_hash == split->hash && split->hash != graph->hash);
+    tess_plan_destroy(plan);
+    tess_graph_destroy(split);
+    tess_graph_destroy(graph);
+}
+
 static void every_prefix_of_a_plan_is_refused_or_read(void **state)
 {
     (void)state;
@@ -611,6 +665,7 @@ int main(void)
         cmocka_unit_test(every_fact_must_be_given),
         cmocka_unit_test(a_huge_file_is_refused_unread),
         cmocka_unit_test(a_file_of_a_million_entries_is_refused),
+        cmocka_unit_test(a_plan_is_only_for_the_network_split_as_it_says),
         cmocka_unit_test(every_prefix_of_a_plan_is_refused_or_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
