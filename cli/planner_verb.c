@@ -8,6 +8,7 @@
 #include "cli/planner_curve.h"
 #include "plan/plan_text.h"
 #include "planner/planner.h"
+#include "planner/rewriting.h"
 #include "planner/search.h"
 
 enum { TEXT_LIMIT_BYTES = 1 << 20 };
@@ -65,6 +66,7 @@ static enum tess_status read_options(const struct tess_args *args,
     options->allows_copies = !args->forbids_copies;
     options->allows_reorder = !args->forbids_reorder;
     options->allows_streaming = !args->forbids_streaming;
+    options->allows_rewrite = args->may_rewrite;
     options->allows_reuse = strcmp(args->halo, "recompute") != 0;
     options->allows_recompute = strcmp(args->halo, "reuse") != 0;
     if (strcmp(args->halo, "any") != 0 && options->allows_reuse &&
@@ -121,6 +123,11 @@ static enum tess_status plan_curve(const struct tess_args *args,
         tess_error_hint(error, "leave out --memory");
         return TESS_E_USAGE;
     }
+    if (args->may_rewrite) {
+        tess_error_set(error, TESS_E_USAGE, "--curve is of the network as it is");
+        tess_error_hint(error, "leave out --rewrite");
+        return TESS_E_USAGE;
+    }
     enum tess_status status = tess_planner_create(graph, options, &planner, error);
     if (status == TESS_OK)
         status = tess_curve_init(&curve, graph, planner, error);
@@ -136,15 +143,18 @@ static enum tess_status plan_once(const struct tess_graph *graph,
                                   struct tess_error *error)
 {
     struct tess_plan *plan = NULL;
+    struct tess_graph *split = NULL;
     struct tess_text text;
     tess_text_init(&text);
-    enum tess_status status = tess_planner_plan(graph, options, &plan, NULL, error);
+    enum tess_status status =
+        tess_rewriting_plan(graph, options, &split, &plan, NULL, error);
     if (status == TESS_OK) {
-        tess_plan_write(plan, graph, &text);
+        tess_plan_write(plan, split ? split : graph, &text);
         status = put_text("-", &text, error);
     }
     tess_text_release(&text);
     tess_plan_destroy(plan);
+    tess_graph_destroy(split);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #include "planner/order.h"
 #include "planner/proposal.h"
 #include "planner/search.h"
+#include "planner/split_order.h"
 
 const struct tess_search *const *tess_searches(void)
 {
@@ -132,9 +133,11 @@ static enum tess_status start_course(struct tess_planner *planner, int which,
              planner->search->name);
     course->base->facts = planner->options.facts;
     course->base->n_threads = planner->options.n_threads;
+    if (planner->graph->hash != planner->graph->source_hash) /* it has parts to place */
+        status = tess_split_order(planner->graph, course->base->order, error);
     course->problem = (struct tess_search_problem){planner->graph, &planner->options,
                                                    course->base->order};
-    return TESS_OK;
+    return status;
 }
 
 /* One that keeps few bytes alive, if that is another than the graph's own. */

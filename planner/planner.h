@@ -26,6 +26,8 @@ struct tess_planner_options {
     bool allows_copies;    /* concats that copy where views would hold more memory */
     bool allows_reorder;   /* other orders than the cfg's */
     bool allows_streaming; /* weights read again rather than held, if the family can */
+    /* Not a technique of the planner, and off: ask planner/rewriting.h. */
+    bool allows_rewrite; /* convolutions of concats split, if the family can */
 };
 
 /* All techniques on, search "dp", no budget, default profile; facts zeroed. */

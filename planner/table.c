@@ -141,18 +141,33 @@ static void set_weights(struct tess_table *table,
     }
 }
 
+/* A chain of partial convolutions counts as the one that it is in the network: else a split one
+ * could not be in groups in which the whole one is. */
+static bool is_counted(const struct tess_op *op)
+{
+    return !tess_op_accumulates(op);
+}
+
 static int longest_segment(const struct tess_graph *graph)
 {
-    int affordable = tess_max_int(MIN_SEGMENT_OPS, SEGMENT_TRIALS / graph->n_ops);
+    int n_ops = 0;
+    for (int op = 0; op < graph->n_ops; op++)
+        n_ops += is_counted(&graph->ops[op]);
+    int affordable = tess_max_int(MIN_SEGMENT_OPS, SEGMENT_TRIALS / n_ops);
     return tess_min_int(MAX_SEGMENT_OPS, affordable);
 }
 
 static enum tess_status add_segments(struct maker *maker, struct tess_error *error)
 {
     const struct tess_graph *graph = maker->segmenter.graph;
+    const int *order = maker->segmenter.plan->order;
     int longest = longest_segment(graph);
     for (int last = 0; last < graph->n_ops; last++) {
-        for (int first = last; first >= 0 && last - first < longest; first--) {
+        int n_counted = 0;
+        for (int first = last; first >= 0; first--) {
+            n_counted += is_counted(&graph->ops[order[first]]);
+            if (n_counted > longest)
+                break;
             if (first < last && !tess_segment_can_tile(&maker->segmenter, first, last))
                 break;
             enum tess_status status = add_segment(maker, first, last, error);
