@@ -80,7 +80,7 @@ static const struct option OPTIONS[] = {
      AT(forbids_reorder), "planner: layers run in the order of the cfg"},
     {"--no-streaming", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN) | IN(PLAN) | IN(BENCH),
      AT(forbids_streaming), "planner: all weights are held, none read again and again"},
-    {"--rewrite", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN) | IN(PLAN), AT(may_rewrite),
+    {"--rewrite", KIND_FLAG, NULL, NULL, 0, 0, IN(RUN) | IN(PLAN), AT(rewrites),
      "planner: convolutions of a route may add up its layers one by one, if that saves "
      "memory; results then differ from the network's in their last bits"},
     {"--curve", KIND_FLAG, NULL, NULL, 0, 0, IN(PLAN), AT(is_curve),

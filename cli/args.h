@@ -41,14 +41,14 @@ struct tess_args {
     const char *search, *output, *profile, *fit, *halo;
     const char *memory_model, *method, *without; /* schedule */
     int64_t alignment, accumulator_factor;       /* schedule */
-    bool rewrites, forbids_rewriting;            /* schedule */
+    bool rewrites;                               /* schedule, plan, run */
+    bool forbids_rewriting;                      /* schedule */
     double limit_seconds;                        /* schedule */
     bool is_profiling;                           /* bench --profile */
     int64_t memory_bytes, seed, n_threads, n_repeats, input_bytes;
     double threshold, overlap;
     bool is_untiled, is_quiet, has_help, reads_facts, has_budget;
     bool forbids_copies, forbids_columns, forbids_reorder, forbids_streaming;
-    bool may_rewrite; /* --rewrite */
     bool is_curve;    /* plan --curve */
     int64_t first_layer,
         last_layer; /* --layers A..B, negative from the end; -1,-1 none */

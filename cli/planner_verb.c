@@ -66,7 +66,7 @@ static enum tess_status read_options(const struct tess_args *args,
     options->allows_copies = !args->forbids_copies;
     options->allows_reorder = !args->forbids_reorder;
     options->allows_streaming = !args->forbids_streaming;
-    options->allows_rewrite = args->may_rewrite;
+    options->allows_rewrite = args->rewrites;
     options->allows_reuse = strcmp(args->halo, "recompute") != 0;
     options->allows_recompute = strcmp(args->halo, "reuse") != 0;
     if (strcmp(args->halo, "any") != 0 && options->allows_reuse &&
@@ -123,7 +123,7 @@ static enum tess_status plan_curve(const struct tess_args *args,
         tess_error_hint(error, "leave out --memory");
         return TESS_E_USAGE;
     }
-    if (args->may_rewrite) {
+    if (args->rewrites) {
         tess_error_set(error, TESS_E_USAGE, "--curve is of the network as it is");
         tess_error_hint(error, "leave out --rewrite");
         return TESS_E_USAGE;

@@ -151,7 +151,7 @@ static void build_command(const struct tess_session *session, const char *planne
         add(command, "--no-reorder");
     if (args->forbids_streaming)
         add(command, "--no-streaming");
-    if (args->may_rewrite)
+    if (args->rewrites)
         add(command, "--rewrite");
     if (args->is_curve) {
         add(command, "--curve");
