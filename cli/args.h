@@ -49,7 +49,7 @@ struct tess_args {
     double threshold, overlap;
     bool is_untiled, is_quiet, has_help, reads_facts, has_budget;
     bool forbids_copies, forbids_columns, forbids_reorder, forbids_streaming;
-    bool is_curve;    /* plan --curve */
+    bool is_curve; /* plan --curve */
     int64_t first_layer,
         last_layer; /* --layers A..B, negative from the end; -1,-1 none */
     bool has_layers;

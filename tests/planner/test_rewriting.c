@@ -22,14 +22,13 @@
 #include "tests/support/random_net.h"
 
 /* Layer 0 waits for layer 5, of which a small part needs it. */
-static const char WAITING[] =
-    "[net]\nheight=32\nwidth=32\nchannels=4\n"
-    "[conv]\nfilters=32\nsize=1\nactivation=leaky\n"
-    "[conv]\nfilters=4\nsize=1\nactivation=leaky\n"
-    "[conv]\nfilters=32\nsize=3\npad=1\nactivation=leaky\n"
-    "[conv]\nfilters=4\nsize=1\nactivation=leaky\n"
-    "[route]\nlayers=-1,0\n"
-    "[conv]\nfilters=4\nsize=1\nactivation=leaky\n";
+static const char WAITING[] = "[net]\nheight=32\nwidth=32\nchannels=4\n"
+                              "[conv]\nfilters=32\nsize=1\nactivation=leaky\n"
+                              "[conv]\nfilters=4\nsize=1\nactivation=leaky\n"
+                              "[conv]\nfilters=32\nsize=3\npad=1\nactivation=leaky\n"
+                              "[conv]\nfilters=4\nsize=1\nactivation=leaky\n"
+                              "[route]\nlayers=-1,0\n"
+                              "[conv]\nfilters=4\nsize=1\nactivation=leaky\n";
 
 static struct tess_graph *parse(const char *cfg)
 {
