@@ -11,10 +11,10 @@ enum { LIMIT_THREADS = 1024 };
 #define LIMIT_MEMORY_BYTES (INT64_C(1) << 50) /* sums of eight stay far below 2^63 */
 
 static const char *const plan_keys[] = {
-    "plan",     "model",        "model_hash", "search",       "layers",    "budget",
-    "threads",  "split",        "groups",       "schedule",   "schedule_ops", "copies",    "copies_ops",
-    "streamed", "streamed_ops", "slice",      "placement",    "predicted", "kernel_facts",
-    NULL};
+    "plan",         "model",     "model_hash", "search",       "layers",
+    "budget",       "threads",   "split",      "groups",       "schedule",
+    "schedule_ops", "copies",    "copies_ops", "streamed",     "streamed_ops",
+    "slice",        "placement", "predicted",  "kernel_facts", NULL};
 
 int tess_plan_text_n_layers(const struct tess_graph *graph)
 {

@@ -135,6 +135,7 @@ enum tess_status tess_split_groups(const struct tess_graph *from,
         move_layer_early(&transfer, layer);
     write(&transfer, made);
     memcpy(made->search, plan->search, sizeof made->search);
+    made->is_placed_greedily = plan->is_placed_greedily;
     made->facts = plan->facts;
     made->n_threads = plan->n_threads;
     *plan_out = made;
