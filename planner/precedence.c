@@ -6,8 +6,8 @@
  *     min over such I of alive(I) + rise(v)                                                (1)
  * are alive, and after it
  *     min over such I of alive(I + v)                                                      (2)
- * where rise(v) is the least that a step of v can add to what was alive before v: as if all of
- * v's inputs died with it. Both are minimum cuts. If one is above B, u must run before v. The same
+ * where rise(v) is the most that a step of v adds to what was alive before v, if all inputs that
+ * can die with v do. Both are minimum cuts. If one is above B, u must run before v. The same
  * with u in I: then v must run before u. Both: no order is within B. Each pair that is found makes
  * the cuts of others larger: repeated until a round finds nothing.
  *
@@ -15,11 +15,12 @@
  *
  * Cost: up to four minimum cuts for each pair of chains that is not in order yet, per round.
  *
- * Worked example: in -> a -> x (8) -> c and in -> b -> y (8) -> c', B = 12. While b runs, if a but
- * not c has run, x and y are alive: 16. So b runs after c, or before a.  That is no pair yet. If c
- * needs b for other reasons, it is: with b after c ruled out, b runs before a.
+ * Worked example: a -> x (8) -> c -> z (1), b -> y (8), d reads y and z; B = 12. While c runs x is
+ * alive, and z is made. Had b run before, y would be alive, too, since d needs c: 17. So c runs
+ * before b, and with it a.
  *
- * Not done: pairs of alternatives, as in the example.
+ * Not done: alternatives such as "a and c before b, or b and d before a", which say something
+ * without any pair; trying a pair to see whether it leads to a contradiction.
  */
 #include "planner/precedence.h"
 
