@@ -26,10 +26,9 @@ static void *with_room(void *block, int n, int *capacity, size_t item_bytes)
 enum tess_status tess_rewrite_list_push(struct tess_rewrite_list *list, int value,
                                         struct tess_error *error)
 {
-    if (list->n == TESS_REWRITE_LIMIT_USES)
+    if (list->n == list->limit)
         return tess_error_set(error, TESS_E_MODEL,
-                              "concats of concats have more than %d parts",
-                              TESS_REWRITE_LIMIT_USES);
+                              "concats of concats have more than %d parts", list->limit);
     int *at = with_room(list->at, list->n, &list->capacity, sizeof *at);
     if (!at)
         return tess_error_nomem(error);

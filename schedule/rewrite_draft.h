@@ -4,13 +4,10 @@
 
 #include "schedule/rewrite.h"
 
-/* Uses of tensors by tasks, or parts: concats of concats could multiply them. */
-enum { TESS_REWRITE_LIMIT_USES = 1 << 24 };
-
-/* A list that grows. */
+/* A list that grows up to `limit`. */
 struct tess_rewrite_list {
     int *at;
-    int n, capacity;
+    int n, capacity, limit;
 };
 
 struct tess_draft_task {
@@ -26,7 +23,7 @@ struct tess_draft_tensor {
     int new_id; /* in the result */
 };
 
-/* Starts zeroed. */
+/* Starts zeroed, but for uses.limit. */
 struct tess_rewrite_draft {
     struct tess_draft_task *tasks;
     struct tess_draft_tensor *tensors;

@@ -265,7 +265,9 @@ static enum tess_status grow(struct rewrite_search *search, struct site *sites,
     int n_sites, n_steps, steps[MAX_STEPS], patience = PATIENCE;
     enum tess_status status = list_sites(search, sites, &n_sites);
     n_steps = status == TESS_OK ? list_steps(n_sites, steps) : 0;
-    for (int i = 0; i < n_steps && patience > 0 && verdict != LOWER; i++) {
+    for (int i = 0;
+         i < n_steps && patience > 0 && verdict != LOWER && seconds_left(search) > 0;
+         i++) {
         status = try_with(search, sites, steps[i], &verdict);
         if (status != TESS_OK)
             break;
@@ -311,8 +313,10 @@ static enum tess_status shrink(struct rewrite_search *search, int *chosen)
     for (int i = 0; i < search->graph->n_tasks; i++)
         if (search->best.dissolve[i])
             chosen[n_chosen++] = i;
-    for (int share = n_chosen / 2; share > 0 && status == TESS_OK; share /= 2)
-        for (int first = 0; first < n_chosen && status == TESS_OK; first += share)
+    for (int share = n_chosen / 2; share > 0; share /= 2)
+        for (int first = 0;
+             first < n_chosen && status == TESS_OK && seconds_left(search) > 0;
+             first += share)
             status = try_without(search, chosen + first,
                                  tess_min_int(share, n_chosen - first));
     return status;
@@ -387,7 +391,7 @@ static enum tess_status choose(struct rewrite_search *search, int n_sites)
     int64_t plain_bytes = search->best.found.order.peak_bytes;
     if (status == TESS_OK)
         status = find_floor(search);
-    while (status == TESS_OK && is_lower &&
+    while (status == TESS_OK && is_lower && seconds_left(search) > 0 &&
            search->best.found.order.peak_bytes > search->floor_bytes) {
         status = grow(search, sites, &is_lower);
         if (status == TESS_OK && is_lower)
