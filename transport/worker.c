@@ -75,7 +75,7 @@ void tess_worker_beat(struct tess_worker *w)
 {
     struct tess_message *beat = tess_worker_send(w, TESS_MESSAGE_BEAT);
     beat->as.beat = (struct tess_beat){.epoch = w->epoch,
-                                       .state = w->state,
+                                       .state = (int)w->state,
                                        .n_held = tess_worker_n_held(w),
                                        .sent_us = w->now_us,
                                        .echo_us = w->echo_us,
