@@ -287,8 +287,7 @@ static enum tess_status search_side(struct search *search, int side_id, int64_t 
             *outcome_out = SETTLED;
             return status;
         }
-        bool is_late =
-            n_expanded % 64 == 63 && tess_deadline_is_past(lattice->deadline_us);
+        bool is_late = tess_deadline_is_past(lattice->deadline_us);
         tess_state_tree_go(tree, entry.state);
         enum tess_status status = TESS_OK;
         if (!is_late && n_expanded < limit)
