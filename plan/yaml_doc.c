@@ -260,27 +260,18 @@ static enum tess_status read_stream(struct reader *reader, struct tess_yaml_node
 enum tess_status tess_yaml_init(struct tess_yaml *yaml, const char *text, size_t n_bytes,
                                 const char *file_name, struct tess_error *error)
 {
-    const struct tess_yaml_limits limits = {TESS_YAML_LIMIT_BYTES, TESS_YAML_LIMIT_NODES};
-    return tess_yaml_init_limited(yaml, text, n_bytes, file_name, &limits, error);
-}
-
-enum tess_status tess_yaml_init_limited(struct tess_yaml *yaml, const char *text,
-                                        size_t n_bytes, const char *file_name,
-                                        const struct tess_yaml_limits *limits,
-                                        struct tess_error *error)
-{
     assert(text);
     struct reader reader = {.text = text,
                             .n_bytes = n_bytes,
                             .file_name = file_name,
-                            .limit_nodes = limits->nodes,
+                            .limit_nodes = TESS_YAML_LIMIT_NODES,
                             .error = error};
     memset(yaml, 0, sizeof *yaml);
     yaml->file_name = file_name;
-    if ((int64_t)n_bytes > limits->bytes)
+    if (n_bytes > TESS_YAML_LIMIT_BYTES)
         return tess_error_at(error, TESS_E_CONFIG, file_name, 0, 0,
-                             "the file is larger than %lld KiB",
-                             (long long)(limits->bytes / 1024));
+                             "the file is larger than %d KiB",
+                             TESS_YAML_LIMIT_BYTES / 1024);
     enum tess_status status = refuse_directives(&reader);
     if (status != TESS_OK)
         return status;

@@ -23,7 +23,7 @@ enum {
     TESS_YAML_LIMIT_DEPTH = 8        /* of mappings and lists in each other */
 };
 
-/* What a document may be at most, for readers that need other limits than the above. */
+/* What a document may be at most, where a reader leaves that to its caller: plan/json_doc.h. */
 struct tess_yaml_limits {
     int64_t bytes, nodes;
 };
@@ -56,10 +56,6 @@ struct tess_yaml_quote {
  * releases in every case. Cost: O(n_bytes), plus O(keys^2) per mapping. */
 enum tess_status tess_yaml_init(struct tess_yaml *yaml, const char *text, size_t n_bytes,
                                 const char *file_name, struct tess_error *error);
-enum tess_status tess_yaml_init_limited(struct tess_yaml *yaml, const char *text,
-                                        size_t n_bytes, const char *file_name,
-                                        const struct tess_yaml_limits *limits,
-                                        struct tess_error *error);
 void tess_yaml_release(struct tess_yaml *yaml); /* accepts zeroed memory and NULL */
 
 /* The value of `key` in a mapping, or NULL. */
