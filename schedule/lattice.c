@@ -24,10 +24,11 @@
  *
  * Cost: per expansion O(moves on the way to it from the last + ready chains * their tensors).
  *
- * Worked example: two branches a -> b, c -> d of sizes a 10, b 1, c 9, d 2, joined by e. From {}:
- * {a} 10 alive, {c} 9. From {c}: d is no safe move (11 at its peak) while the floor is 10. {a}
- * comes first: (10, 10) after (9, 9): b peaks at 11. So the floor becomes 11, a b is 1 alive,
- * c then 10, d peaks at 12, ...
+ * Worked example: two branches a -> b, c -> d of sizes a 10, b 1, c 9, d 2, joined by e (1); the
+ * floor is 11, what b holds in any case. From {}: a, then b is safe (it peaks at 11): {a b}, 1
+ * alive; c, then d: {c d}, 2 alive. Neither is a valley of {}, both have 11. From {a b}: c is 10
+ * alive, d would peak at 12. From {c d}: a is 12 alive. All that is left has 12 at least: the floor
+ * becomes 12, and {a b c d} is reached by a b c d with 12.
  *
  * Not done: states are not compared by what they can still reach; symmetric branches are tried in
  * all orders until a valley is found.
