@@ -81,7 +81,12 @@ void tess_model_file_release(struct tess_model_file *model)
 void tess_model_file_set_split(struct tess_model_file *model, struct tess_graph *split)
 {
     assert(!model->split && !model->scratch);
-    model->graph = model->split = split;
+    tess_graph_destroy(model->part);
+    tess_graph_destroy(model->parsed);
+    if (model->compiled)
+        tess_compiled_drop_graph(model->compiled);
+    model->part = model->parsed = NULL;
+    model->network = model->graph = model->split = split;
 }
 
 enum tess_status tess_model_file_open_weights(struct tess_model_file *model,

@@ -63,6 +63,7 @@ enum tess_status tess_session_init(struct tess_session *session,
     tess_text_release(&warnings);
     session->network = session->model.network;
     session->graph = session->model.graph;
+    session->network = session->model.network;
     return status;
 }
 

@@ -299,6 +299,12 @@ const struct tess_graph *tess_compiled_graph(const struct tess_compiled *compile
     return compiled->graph;
 }
 
+void tess_compiled_drop_graph(struct tess_compiled *compiled)
+{
+    tess_graph_destroy(compiled->graph);
+    compiled->graph = NULL;
+}
+
 int64_t tess_compiled_bytes(const struct tess_compiled *compiled)
 {
     return compiled->n_bytes;

@@ -58,6 +58,10 @@ void tess_compiled_destroy(struct tess_compiled *compiled); /* accepts NULL */
 /* The network inside, borrowed. */
 const struct tess_graph *tess_compiled_graph(const struct tess_compiled *compiled);
 
+/* Gives the network inside back: there is none from now on, nor tess_compiled_read. Cursors are
+ * told their op by whoever has one. */
+void tess_compiled_drop_graph(struct tess_compiled *compiled);
+
 /* Bytes of the file. */
 int64_t tess_compiled_bytes(const struct tess_compiled *compiled);
 

@@ -3,6 +3,9 @@
 #include "base/arith.h"
 #include "plan/slices.h"
 
+/* A small block of the C library's heap. */
+enum { LIST_BYTES = 32 };
+
 /* Are the op's weights read in packed blocks, which lie outside its kernel? */
 static bool is_packed(const struct tess_layout *layout, int op)
 {
@@ -43,6 +46,19 @@ static int64_t table_bytes(const struct tess_layout *layout)
     return n_ranges * (int64_t)sizeof(struct tess_range);
 }
 
+/* Heap that a split network takes more than the one it was made of, in whose place it comes after
+ * the base was measured: ops, tensors, their lists. */
+static int64_t split_bytes(const struct tess_layout *layout)
+{
+    const struct tess_graph *graph = layout->graph;
+    const int64_t op_bytes =
+        sizeof(struct tess_op) + sizeof(struct tess_tensor) + 4 * LIST_BYTES;
+    int64_t bytes = 0;
+    for (int op = 0; op < graph->n_ops; op++)
+        bytes += tess_op_accumulates(&graph->ops[op]) ? op_bytes : 0;
+    return bytes;
+}
+
 int64_t tess_layout_workspace_bytes(const struct tess_layout *layout, int op)
 {
     if (is_packed(layout, op))
@@ -73,7 +89,7 @@ void tess_layout_memory(const struct tess_layout *layout, struct tess_memory *me
 {
     const struct tess_kernel_facts *facts = &layout->plan->facts;
     bool has_weights = false;
-    memory_out->base = facts->base_bytes + table_bytes(layout);
+    memory_out->base = facts->base_bytes + table_bytes(layout) + split_bytes(layout);
     memory_out->threads = facts->thread_bytes * (layout->plan->n_threads - 1);
     memory_out->weights = memory_out->workspace = 0;
     for (int op = 0; op < layout->plan->n_ops; op++) {
