@@ -2,8 +2,12 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arith.h"
+#include "planner/graph_model.h"
+#include "schedule/ordering.h"
+#include "schedule/peak.h"
 
 /* A schedule being built or followed. */
 struct progress {
@@ -105,6 +109,46 @@ enum tess_status tess_order_greedy(const struct tess_graph *graph, int *order_ou
         order_out[at] = best;
     }
     release(&progress);
+    return status;
+}
+
+enum tess_status tess_order_of_tasks(const struct tess_task_graph *counted,
+                                     int *order_out, int64_t *peak_out,
+                                     struct tess_error *error)
+{
+    struct tess_order_limits limits;
+    struct tess_order_result result = {.order = order_out};
+    tess_order_limits_init(&limits);
+    /* TUNING: networks of a hundred ops take milliseconds. What is proven does not depend on the
+     * clock; what is not is not used, so that plans do not either (2026-11). */
+    limits.seconds = 0.5;
+    limits.memory_bytes = INT64_C(64) << 20;
+    limits.parts_off = TESS_ORDER_WINDOWS;
+    enum tess_status status = tess_method_exact.run(counted, &limits, &result, error);
+    if (status == TESS_OK)
+        *peak_out = result.is_proven ? result.peak_bytes : INT64_MAX;
+    return status;
+}
+
+enum tess_status tess_order_exact(const struct tess_graph *graph, const int *own,
+                                  int *order_out, int64_t *peak_out,
+                                  int64_t *own_peak_out, struct tess_error *error)
+{
+    struct tess_graph_file file = {0};
+    struct tess_task_graph *counted = NULL;
+    enum tess_status status = tess_graph_file_of_network(&file, graph, true, error);
+    if (status == TESS_OK)
+        status = tess_task_graph_count(file.graph, TESS_MODEL_VIEW, 64, &counted, error);
+    if (status == TESS_OK)
+        status = tess_peak_of_order(counted, own, own_peak_out, NULL, error);
+    if (status == TESS_OK)
+        status = tess_order_of_tasks(counted, order_out, peak_out, error);
+    if (status == TESS_OK && *peak_out >= *own_peak_out) {
+        *peak_out = *own_peak_out;
+        memcpy(order_out, own, sizeof *own * (size_t)graph->n_ops);
+    }
+    tess_task_graph_destroy(counted);
+    tess_graph_file_release(&file);
     return status;
 }
 

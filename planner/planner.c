@@ -42,6 +42,7 @@ void tess_planner_options_init(struct tess_planner_options *options)
     options->allows_columns = true;
     options->allows_copies = true;
     options->allows_reorder = true;
+    options->allows_placement = true;
     options->allows_streaming = true;
 }
 
@@ -50,7 +51,7 @@ bool tess_planner_can_stream(const struct tess_planner_options *options)
     return options->allows_streaming && options->facts.has_packed_weights != 0;
 }
 
-/* TUNING: another order is searched, too, if tensors wait a 64th less in it. YOLOv2's passthrough
+/* TUNING: another order without a lower peak is searched, too, if tensors wait a 64th less in it. YOLOv2's passthrough
  * saves 5 %; for YOLOv3 it would double the time of planning and change nothing (2026-11). */
 enum { REORDER_STEPS = 64 };
 
@@ -62,15 +63,16 @@ struct course {
     bool is_prepared;
 };
 
-/* A proposal as it came and, once that was tried, with concats that copy. */
+/* A proposal as it came and, once that was tried, with concats that copy, and of these two the
+ * better one with its groups in another order. */
 struct known {
     int course;
     uint64_t hash; /* of the groups */
-    struct tess_proposal *proposal, *copied;
-    bool has_tried_copies;
+    struct tess_proposal *proposal, *copied, *reordered;
+    bool has_tried_copies, has_tried_orders;
 };
 
-enum { OWN_ORDER, GREEDY_ORDER, N_ORDERS };
+enum { OWN_ORDER, OTHER_ORDER, N_ORDERS };
 
 struct tess_planner {
     const struct tess_graph *graph;
@@ -133,6 +135,7 @@ static enum tess_status start_course(struct tess_planner *planner, int which,
              planner->search->name);
     course->base->facts = planner->options.facts;
     course->base->n_threads = planner->options.n_threads;
+    course->base->is_placed_greedily = !planner->options.allows_placement;
     if (planner->graph->hash != planner->graph->source_hash) /* it has parts to place */
         status = tess_split_order(planner->graph, course->base->order, error);
     course->problem = (struct tess_search_problem){planner->graph, &planner->options,
@@ -140,14 +143,21 @@ static enum tess_status start_course(struct tess_planner *planner, int which,
     return status;
 }
 
-/* One that keeps few bytes alive, if that is another than the graph's own. */
+/* The exact order where its peak is lower than that of the graph's own; else one that keeps few
+ * bytes alive over time, as tiles of early layers leave the peak to what waits. */
 static enum tess_status find_other_order(struct tess_planner *planner,
                                          struct tess_error *error)
 {
-    int *order = planner->courses[GREEDY_ORDER].base->order;
-    int64_t own_ticks =
-        tess_order_byte_ticks(planner->graph, planner->courses[OWN_ORDER].base->order);
-    enum tess_status status = tess_order_greedy(planner->graph, order, error);
+    int *order = planner->courses[OTHER_ORDER].base->order;
+    const int *own = planner->courses[OWN_ORDER].base->order;
+    int64_t own_ticks = tess_order_byte_ticks(planner->graph, own);
+    int64_t peak = 0, own_peak = 0;
+    enum tess_status status =
+        tess_order_exact(planner->graph, own, order, &peak, &own_peak, error);
+    planner->has_other_order = peak < own_peak;
+    if (status != TESS_OK || planner->has_other_order)
+        return status;
+    status = tess_order_greedy(planner->graph, order, error);
     if (status == TESS_OK) {
         int64_t ticks = tess_order_byte_ticks(planner->graph, order);
         planner->has_other_order = ticks < own_ticks - own_ticks / REORDER_STEPS;
@@ -194,6 +204,7 @@ void tess_planner_destroy(struct tess_planner *planner)
     for (int i = 0; i < planner->n_known; i++) {
         tess_proposal_destroy(planner->known[i].proposal);
         tess_proposal_destroy(planner->known[i].copied);
+        tess_proposal_destroy(planner->known[i].reordered);
     }
     free(planner->known);
     free(planner);
@@ -284,6 +295,27 @@ static enum tess_status try_proposal(struct selection *selection,
     return status;
 }
 
+/* What else the proposal could be where memory is tight: each tried once, and remembered. */
+static enum tess_status make_variants(struct tess_planner *planner, struct known *known,
+                                      struct tess_error *error)
+{
+    const struct tess_planner_options *options = &planner->options;
+    enum tess_status status = TESS_OK;
+    if (options->allows_copies && !known->has_tried_copies) {
+        status = tess_proposal_copy_concats(planner->graph, options, known->proposal,
+                                            &known->copied, error);
+        known->has_tried_copies = status == TESS_OK;
+    }
+    if (status == TESS_OK && options->allows_reorder && planner->search->tries_orders &&
+        !known->has_tried_orders) {
+        status = tess_proposal_reorder(planner->graph, options,
+                                       known->copied ? known->copied : known->proposal,
+                                       &known->reordered, error);
+        known->has_tried_orders = status == TESS_OK;
+    }
+    return status;
+}
+
 static enum tess_status consider(void *context, const struct tess_group *groups,
                                  int n_groups, struct tess_search_outcome *outcome_out,
                                  struct tess_error *error)
@@ -301,13 +333,12 @@ static enum tess_status consider(void *context, const struct tess_group *groups,
         return status;
     struct known *known = &planner->known[index];
     bool is_tight = budget_bytes > 0 && known->proposal->plan->memory.peak > budget_bytes;
-    if (is_tight && planner->options.allows_copies && !known->has_tried_copies) {
-        status = tess_proposal_copy_concats(planner->graph, &planner->options,
-                                            known->proposal, &known->copied, error);
-        known->has_tried_copies = status == TESS_OK;
-    }
+    if (is_tight)
+        status = make_variants(planner, known, error);
     if (status == TESS_OK && is_tight && known->copied)
         status = try_proposal(selection, known->copied, &fits, error);
+    if (status == TESS_OK && is_tight && known->reordered)
+        status = try_proposal(selection, known->reordered, &fits, error);
     outcome_out->fits = fits;
     outcome_out->best_us = selection->best_us;
     return status;
@@ -386,7 +417,7 @@ enum tess_status tess_planner_find(struct tess_planner *planner, int64_t budget_
     enum tess_status status = search_course(&selection, OWN_ORDER, error);
     /* Without a budget the order does not matter. */
     if (status == TESS_OK && planner->has_other_order && budget_bytes > 0)
-        status = search_course(&selection, GREEDY_ORDER, error);
+        status = search_course(&selection, OTHER_ORDER, error);
     if (status != TESS_OK)
         goto out;
     assert(selection.smallest);

@@ -25,6 +25,7 @@ struct tess_planner_options {
     bool allows_columns;   /* grids with more than one column */
     bool allows_copies;    /* concats that copy where views would hold more memory */
     bool allows_reorder;   /* other orders than the cfg's */
+    bool allows_placement; /* offsets searched for, not only taken from greedy orders */
     bool allows_streaming; /* weights read again rather than held, if the family can */
     /* Not a technique of the planner, and off: ask planner/rewriting.h. */
     bool allows_rewrite; /* convolutions of concats split, if the family can */

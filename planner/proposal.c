@@ -6,6 +6,7 @@
 
 #include "plan/layout.h"
 #include "planner/cost.h"
+#include "planner/regroup.h"
 
 static enum tess_status list_streamables(struct tess_proposal *proposal,
                                          const struct tess_layout *layout,
@@ -158,6 +159,21 @@ enum tess_status tess_proposal_copy_concats(const struct tess_graph *graph,
     tess_plan_destroy(plan);
     if (status == TESS_OK)
         *copied_out = NULL;
+    return status;
+}
+
+enum tess_status tess_proposal_reorder(const struct tess_graph *graph,
+                                       const struct tess_planner_options *options,
+                                       const struct tess_proposal *proposal,
+                                       struct tess_proposal **reordered_out,
+                                       struct tess_error *error)
+{
+    struct tess_plan *plan = NULL;
+    enum tess_status status = tess_regroup(graph, proposal->plan, &plan, error);
+    *reordered_out = NULL;
+    if (status == TESS_OK && plan)
+        status = tess_proposal_create(graph, options, plan, proposal->n_streamables > 0,
+                                      reordered_out, error);
     return status;
 }
 

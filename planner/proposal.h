@@ -34,6 +34,14 @@ enum tess_status tess_proposal_copy_concats(const struct tess_graph *graph,
                                             struct tess_proposal **copied_out,
                                             struct tess_error *error);
 
+/* New proposal with its groups in another order that lowers the peak (planner/regroup.h). NULL in
+ * *reordered_out if none does. */
+enum tess_status tess_proposal_reorder(const struct tess_graph *graph,
+                                       const struct tess_planner_options *options,
+                                       const struct tess_proposal *proposal,
+                                       struct tess_proposal **reordered_out,
+                                       struct tess_error *error);
+
 /* Chooses weights for a budget (0: none). *time_us_out: predicted time of the whole plan. Looks no
  * further once it is clear that it takes `limit_us` or more: then, and if nothing fits,
  * TESS_E_INFEASIBLE without a message. The caller releases the residency. */

@@ -273,15 +273,15 @@ static enum tess_exact_answer search_parts(struct exact *exact, const struct par
         while (end < rest->last && exact->crossing[end] > 0)
             end++;
         struct part part = {rest->end, rest->end, first, end};
-        for (size_t i = rest->begin; i < rest->end && exact->sums[first] > 0; i++) {
+        if (first == rest->first && end == rest->last)
+            part = *rest; /* the only one: as it is */
+        for (size_t i = rest->begin; i < rest->end && part.begin > rest->begin; i++) {
             const struct piece *piece = &exact->pieces[exact->stack[i]];
             if (piece->first < first || piece->end > end)
                 continue;
             exact->stack[part.end] = exact->stack[i];
             exact->lowest[part.end++] = exact->lowest[i];
         }
-        if (part.end - part.begin == rest->end - rest->begin)
-            part.begin = rest->begin, part.end = rest->end; /* the only one: as it is */
         if (part.end > part.begin)
             answer = search(exact, &part, last);
         first = end;

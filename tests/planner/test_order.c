@@ -64,11 +64,41 @@ static void test_greedy_orders_are_topological(void **state)
     }
 }
 
+static void test_exact_orders_are_topological_and_no_worse(void **state)
+{
+    (void)state;
+    int n_cases = 200, n_better = 0;
+    uint64_t seed = tess_random_seed(18, &n_cases);
+    for (int i = 0; i < n_cases; i++) {
+        struct tess_random_net nets;
+        struct tess_plan *plan = NULL;
+        struct tess_rng rng;
+        int64_t peak = -1, own_peak = -1;
+        tess_rng_init(&rng, seed + (uint64_t)i);
+        tess_random_net_init(&nets);
+        struct tess_graph *graph = tess_random_net_create(&nets, &rng);
+        assert_int_equal(tess_plan_create(graph, &plan, NULL), TESS_OK);
+        int own[64];
+        assert_true(graph->n_ops <= 64);
+        for (int op = 0; op < graph->n_ops; op++)
+            own[op] = op;
+        assert_int_equal(
+            tess_order_exact(graph, own, plan->order, &peak, &own_peak, NULL), TESS_OK);
+        assert_int_equal(tess_plan_check(plan, graph, NULL), TESS_OK);
+        assert_true(0 < peak && peak <= own_peak);
+        n_better += peak < own_peak;
+        tess_plan_destroy(plan);
+        tess_graph_destroy(graph);
+    }
+    assert_true(n_cases < 200 || n_better > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_passthrough_runs_at_once),
         cmocka_unit_test(test_greedy_orders_are_topological),
+        cmocka_unit_test(test_exact_orders_are_topological_and_no_worse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
