@@ -48,8 +48,9 @@ struct tess_args {
     int64_t memory_bytes, seed, n_threads, n_repeats, input_bytes;
     double threshold, overlap;
     bool is_untiled, is_quiet, has_help, reads_facts, has_budget;
-    bool forbids_copies, forbids_columns, forbids_reorder, forbids_streaming;
-    bool is_curve; /* plan --curve */
+    bool forbids_copies, forbids_columns, forbids_reorder, forbids_streaming,
+        forbids_placement;
+    bool is_curve, is_savings; /* plan --curve, --savings */
     int64_t first_layer,
         last_layer; /* --layers A..B, negative from the end; -1,-1 none */
     bool has_layers;

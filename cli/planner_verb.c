@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/model_file.h"
 #include "cli/planner_curve.h"
+#include "cli/planner_savings.h"
 #include "plan/plan_text.h"
 #include "planner/planner.h"
 #include "planner/rewriting.h"
@@ -65,6 +66,7 @@ static enum tess_status read_options(const struct tess_args *args,
     options->allows_columns = !args->forbids_columns;
     options->allows_copies = !args->forbids_copies;
     options->allows_reorder = !args->forbids_reorder;
+    options->allows_placement = !args->forbids_placement;
     options->allows_streaming = !args->forbids_streaming;
     options->allows_rewrite = args->rewrites;
     options->allows_reuse = strcmp(args->halo, "recompute") != 0;
@@ -138,6 +140,25 @@ static enum tess_status plan_curve(const struct tess_args *args,
     return status;
 }
 
+static enum tess_status list_savings(const struct tess_args *args,
+                                     const struct tess_graph *graph,
+                                     const struct tess_planner_options *options,
+                                     struct tess_error *error)
+{
+    struct tess_text text;
+    if (args->rewrites) {
+        tess_error_set(error, TESS_E_USAGE, "--savings is of the network as it is");
+        tess_error_hint(error, "leave out --rewrite");
+        return TESS_E_USAGE;
+    }
+    tess_text_init(&text);
+    enum tess_status status = tess_savings_table(graph, options, &text, error);
+    if (status == TESS_OK)
+        status = put_text("-", &text, error);
+    tess_text_release(&text);
+    return status;
+}
+
 static enum tess_status plan_once(const struct tess_graph *graph,
                                   const struct tess_planner_options *options,
                                   struct tess_error *error)
@@ -166,9 +187,12 @@ enum tess_status tess_verb_plan_here(const struct tess_args *args,
     enum tess_status status = tess_model_file_init(&model, args, NULL, error);
     if (status == TESS_OK)
         status = read_options(args, &options, error);
-    if (status == TESS_OK)
-        status = args->is_curve ? plan_curve(args, model.graph, &options, error)
-                                : plan_once(model.graph, &options, error);
+    if (status == TESS_OK && args->is_curve)
+        status = plan_curve(args, model.graph, &options, error);
+    else if (status == TESS_OK && args->is_savings)
+        status = list_savings(args, model.graph, &options, error);
+    else if (status == TESS_OK)
+        status = plan_once(model.graph, &options, error);
     tess_model_file_release(&model);
     return status;
 }

@@ -150,10 +150,14 @@ static void build_command(const struct tess_session *session, const char *planne
         add(command, "--no-copies");
     if (args->forbids_reorder)
         add(command, "--no-reorder");
+    if (args->forbids_placement)
+        add(command, "--no-placement");
     if (args->forbids_streaming)
         add(command, "--no-streaming");
     if (args->rewrites)
         add(command, "--rewrite");
+    if (args->is_savings)
+        add(command, "--savings");
     if (args->is_curve) {
         add(command, "--curve");
         add_pair(command, "--json", args->json);

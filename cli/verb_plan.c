@@ -31,8 +31,8 @@ static enum tess_status put_plan(const struct tess_session *session,
     return status;
 }
 
-/* The planner program formats it: it knows what a curve is. */
-static enum tess_status put_curve(const struct tess_session *session,
+/* A curve or savings: the planner program knows what they are and formats them. */
+static enum tess_status put_table(const struct tess_session *session,
                                   struct tess_error *error)
 {
     const char *output = session->args->output;
@@ -54,6 +54,9 @@ static enum tess_status check_args(const struct tess_args *args, struct tess_err
         tess_error_hint(error, "-o FILE writes the plan");
         return TESS_E_USAGE;
     }
+    if (args->is_curve && args->is_savings)
+        return tess_error_set(error, TESS_E_USAGE,
+                              "--curve and --savings are two tables: ask for one");
     return TESS_OK;
 }
 
@@ -67,8 +70,8 @@ enum tess_status tess_verb_plan(const struct tess_args *args, struct tess_error 
     status = tess_session_init(&session, args, error);
     if (status == TESS_OK)
         status = tess_session_start(&session, error);
-    if (status == TESS_OK && args->is_curve) {
-        status = put_curve(&session, error);
+    if (status == TESS_OK && (args->is_curve || args->is_savings)) {
+        status = put_table(&session, error);
     } else if (status == TESS_OK) {
         status = tess_session_plan(&session, RUN_RESERVE_BYTES, &plan, error);
         if (status == TESS_OK)

@@ -55,6 +55,9 @@ least=$(number out budget_bytes)
 expect 0 "memory buys nothing" plan small.cfg --curve --json curve.json
 check "and a table beside a file" grep -q '"read_bytes"' curve.json
 expect 0 "" plan small.cfg --memory "$((least + 65536))" -o least.yaml --quiet
+expect 0 "no-placement .* MiB" plan small.cfg --savings --memory 8M
+expect 2 "ask for one" plan small.cfg --savings --curve
+expect 0 "placement: greedy" plan small.cfg --no-placement --quiet
 expect 2 "leave out --memory" plan small.cfg --curve --memory 8M
 expect 2 "goes with --curve" plan small.cfg --json -
 
