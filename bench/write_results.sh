@@ -27,6 +27,7 @@ section() { # TITLE SCRIPT ARGUMENT...
     section "Chosen, and the best of many" exhaustive
     section "Published tilings" mafat_configs
     section "Difference from darknet" darknet_difference
+    section "Convolutions of routes split" rewriting_table
     section "Plans with techniques left out" plan_ablation
     section "Orders with parts of the search left out" schedule_ablation
 } >"$cache/results.md"
