@@ -1,0 +1,233 @@
+/* Problem: the tiling of a stage that is done first, nodes being unequal and links shared.
+ *
+ * Method: three families of tilings, each put on clocks (planner/cluster_time.h).
+ *   - even grids of up to three times as many tiles as nodes, tiles to whoever is done first;
+ *   - one band for each node, in one column or in two of them, of heights that follow what each
+ *     node got done: begin with its speed, then a band grows by the ratio of the mean time to its
+ *     own, again and again. The best of all rounds counts, since heights are whole rows.
+ *
+ * Cost: O(tilings * tiles * ops).
+ *
+ * Not done: bands of unequal widths.
+ */
+#include "planner/cluster_tiling.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "planner/cluster_time.h"
+
+enum { TILES_PER_NODE = 3, MAX_COLUMNS = 3, BALANCE_ROUNDS = 12 };
+
+struct tryer {
+    const struct tess_stage *stage;
+    const struct tess_cluster *cluster;
+    const struct tess_cluster_options *options;
+    bool keeps_weights[TESS_CLUSTER_MOST_NODES];
+    double load_us;
+    int64_t most_pixels;
+    int max_tiles;
+    struct tess_region *regions;     /* [n_ops + 1] scratch */
+    struct tess_tile_job *jobs;      /* [max_tiles] */
+    struct tess_cluster_tile *tiles; /* [max_tiles] being tried */
+    struct tess_cluster_tile *best;  /* [max_tiles] */
+    int n_best;                      /* 0: nothing yet */
+    double best_us;
+};
+
+double tess_cluster_tile_us(const struct tess_stage *stage,
+                            const struct tess_region *regions,
+                            const struct tess_cluster_options *options)
+{
+    const struct tess_graph *graph = stage->graph;
+    const struct tess_profile *profile = &options->planner.profile;
+    double total_us = 0;
+    for (int at = 0; at < stage->n_ops; at++) {
+        int id = stage->ops[at];
+        const struct tess_op *op = &graph->ops[id];
+        const struct tess_tensor *out = &graph->tensors[op->output];
+        double share =
+            (double)tess_region_n_pixels(&regions[at]) / ((double)out->h * out->w);
+        double bytes = (double)tess_tensor_bytes(out);
+        if (op->kind == TESS_OP_CONCAT || op->kind == TESS_OP_SLICE)
+            continue;
+        for (int i = 0; i < op->n_inputs; i++)
+            bytes += (double)tess_tensor_bytes(&graph->tensors[op->inputs[i]]);
+        total_us += profile->call_us + share * bytes / profile->bytes_per_us;
+        if (!tess_op_has_weights(op))
+            continue;
+        total_us += share * (double)tess_op_macs(graph, op) /
+                    profile->macs_per_us[tess_speed_class_of(graph, id)];
+        total_us += profile->row_us * tess_range_len(regions[at].axis[TESS_ROWS]);
+        /* Held weights come from memory once a tile, as in planner/cost.c. */
+        double fetched =
+            (double)tess_facts_weights_bytes(&options->planner.facts, graph, id) -
+            profile->cache_bytes;
+        total_us += fmax(fetched, 0) / (3 * profile->bytes_per_us);
+    }
+    return total_us;
+}
+
+double tess_cluster_load_us(const struct tess_stage *stage,
+                            const struct tess_cluster_options *options)
+{
+    double bytes = 0;
+    for (int at = 0; at < stage->n_ops; at++)
+        bytes += (double)tess_facts_weights_bytes(&options->planner.facts, stage->graph,
+                                                  stage->ops[at]);
+    return bytes / options->planner.profile.stream_bytes_per_us;
+}
+
+/* Puts the first `n_tiles` of tryer->tiles on clocks; tiles without a node (-1) go anywhere. */
+static void try_tiles(struct tryer *tryer, int n_tiles)
+{
+    const struct tess_stage *stage = tryer->stage;
+    const struct tess_profile *profile = &tryer->options->planner.profile;
+    bool is_input = stage->input.n_tensors == 1 &&
+                    stage->input.tensors[0] == TESS_GRAPH_INPUT &&
+                    tryer->options->sends_bytes;
+    assert(n_tiles <= tryer->max_tiles);
+    bool fits = true;
+    for (int i = 0; i < n_tiles; i++) {
+        const struct tess_region *output = &tryer->tiles[i].output;
+        tess_stage_regions(stage, output, tryer->regions);
+        tryer->jobs[i] = (struct tess_tile_job){
+            .compute_us = tess_cluster_tile_us(stage, tryer->regions, tryer->options),
+            .load_us = tryer->load_us,
+            .in_bytes = tess_region_n_pixels(&tryer->regions[stage->n_ops]) *
+                        stage->input.c * (is_input ? 1 : 4),
+            .out_bytes = tess_region_n_pixels(output) * stage->output.c * 4,
+            .node = tryer->tiles[i].node,
+        };
+        fits = fits && tess_region_n_pixels(output) <= tryer->most_pixels;
+    }
+    double us = tess_cluster_stage_us(tryer->cluster, tryer->keeps_weights,
+                                      profile->bytes_per_us / TESS_CLUSTER_COPIES,
+                                      tryer->jobs, n_tiles);
+    if (!fits || us >= tryer->best_us)
+        return;
+    tryer->best_us = us;
+    tryer->n_best = n_tiles;
+    memcpy(tryer->best, tryer->tiles, sizeof *tryer->tiles * (size_t)n_tiles);
+    for (int i = 0; i < n_tiles; i++)
+        tryer->best[i].node = tryer->jobs[i].node;
+}
+
+static enum tess_status try_grid(struct tryer *tryer, int n_rows, int n_cols,
+                                 struct tess_error *error)
+{
+    struct tess_region whole = tess_stage_whole(tryer->stage);
+    struct tess_cluster_tile *grid = tess_cluster_grid(&whole, n_rows, n_cols);
+    if (!grid)
+        return tess_error_nomem(error);
+    int n_tiles = n_rows * n_cols;
+    memcpy(tryer->tiles, grid, sizeof *grid * (size_t)n_tiles);
+    for (int i = 0; i < n_tiles; i++)
+        tryer->tiles[i].node = -1;
+    free(grid);
+    try_tiles(tryer, n_tiles);
+    return TESS_OK;
+}
+
+/* Row edges of the nodes node, node + step, ... of one column, from their shares. */
+static void set_bands(struct tryer *tryer, int column, int n_columns,
+                      const double *shares)
+{
+    int n_nodes = tryer->cluster->n_nodes, height = tryer->stage->output.h;
+    int width = tryer->stage->output.w, n_bands = (n_nodes - column - 1) / n_columns + 1;
+    double total = 0, sum = 0;
+    for (int node = column; node < n_nodes; node += n_columns)
+        total += shares[node];
+    int begin = 0, band = 0;
+    for (int node = column; node < n_nodes; node += n_columns, band++) {
+        sum += shares[node];
+        int end = (int)(height * (sum / total) + 0.5);
+        end = tess_min_int(tess_max_int(end, begin + 1), height - (n_bands - 1 - band));
+        if (band == n_bands - 1)
+            end = height;
+        tryer->tiles[node] = (struct tess_cluster_tile){
+            .output = {{{begin, end},
+                        {width * column / n_columns, width * (column + 1) / n_columns}}},
+            .node = node};
+        begin = end;
+    }
+}
+
+/* One band for each node. */
+static void try_balanced(struct tryer *tryer, int n_columns)
+{
+    int n_nodes = tryer->cluster->n_nodes;
+    double shares[TESS_CLUSTER_MOST_NODES];
+    for (int node = 0; node < n_nodes; node++)
+        shares[node] = tryer->cluster->nodes[node].speed;
+    for (int round = 0; round < BALANCE_ROUNDS; round++) {
+        double mean_us = 0;
+        for (int column = 0; column < n_columns; column++)
+            set_bands(tryer, column, n_columns, shares);
+        try_tiles(tryer, n_nodes);
+        for (int node = 0; node < n_nodes; node++)
+            mean_us += tryer->jobs[node].done_us / n_nodes;
+        for (int node = 0; node < n_nodes; node++)
+            shares[node] *= pow(mean_us / tryer->jobs[node].done_us, 0.7);
+    }
+}
+
+static enum tess_status try_all(struct tryer *tryer, struct tess_error *error)
+{
+    const struct tess_stage *stage = tryer->stage;
+    int n_nodes = tryer->cluster->n_nodes;
+    enum tess_status status = try_grid(tryer, 1, 1, error);
+    if (!stage->can_cut)
+        return status;
+    for (int n_cols = 1; n_cols <= MAX_COLUMNS; n_cols++) {
+        int max_rows = tess_min_int(tryer->max_tiles / n_cols, stage->output.h);
+        for (int n_rows = 1;
+             n_rows <= max_rows && n_cols <= stage->output.w && status == TESS_OK;
+             n_rows++)
+            status = try_grid(tryer, n_rows, n_cols, error);
+    }
+    for (int n_columns = 1; n_columns <= 2 && n_nodes > 1; n_columns++)
+        if (n_columns <= stage->output.w &&
+            stage->output.h >= (n_nodes + n_columns - 1) / n_columns)
+            try_balanced(tryer, n_columns);
+    return status;
+}
+
+enum tess_status tess_cluster_tiling_find(const struct tess_stage *stage,
+                                          const struct tess_cluster *cluster,
+                                          const struct tess_cluster_options *options,
+                                          int64_t most_pixels,
+                                          struct tess_tiling_found *found,
+                                          struct tess_error *error)
+{
+    struct tryer tryer = {.stage = stage,
+                          .cluster = cluster,
+                          .options = options,
+                          .most_pixels = most_pixels,
+                          .max_tiles = TILES_PER_NODE * cluster->n_nodes,
+                          .best_us = found->us};
+    size_t n_tiles = (size_t)tryer.max_tiles;
+    tess_cluster_keep(stage->graph, cluster, options, tryer.keeps_weights);
+    tryer.load_us = tess_cluster_load_us(stage, options);
+    tryer.regions = calloc((size_t)stage->n_ops + 1, sizeof *tryer.regions);
+    tryer.jobs = calloc(n_tiles, sizeof *tryer.jobs);
+    tryer.tiles = calloc(n_tiles, sizeof *tryer.tiles);
+    tryer.best = calloc(n_tiles, sizeof *tryer.best);
+    enum tess_status status = TESS_OK;
+    if (tryer.regions && tryer.jobs && tryer.tiles && tryer.best)
+        status = try_all(&tryer, error);
+    else
+        status = tess_error_nomem(error);
+    if (status == TESS_OK && tryer.n_best > 0) {
+        *found = (struct tess_tiling_found){tryer.best_us, tryer.n_best, tryer.best};
+        tryer.best = NULL;
+    }
+    free(tryer.regions);
+    free(tryer.jobs);
+    free(tryer.tiles);
+    free(tryer.best);
+    return status;
+}

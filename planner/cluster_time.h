@@ -1,0 +1,33 @@
+/* When the tiles of a stage are done: who computes which, and how messages share the links.
+ *
+ * A model. A star: the coordinator sends each tile's input to its node and gets the result back;
+ * its own tiles move nothing. Each way, the coordinator's link carries one message after the other
+ * at its own rate, and so does a node's. A node receives its next tile while it computes one.
+ * Messages cost processors time, too: they are copied and checked. No device and no socket is
+ * touched here.
+ */
+#ifndef TESS_PLANNER_CLUSTER_TIME_H
+#define TESS_PLANNER_CLUSTER_TIME_H
+
+#include "plan/cluster.h"
+
+struct tess_tile_job {
+    double compute_us; /* on a device of speed 1 */
+    double load_us;    /* reading its weights there, on nodes that do not keep them */
+    int64_t in_bytes, out_bytes;
+    int node; /* in: the node that has it, or -1 for whichever is done with it first; out: the
+                 node */
+    double done_us; /* out: when its result is in place */
+};
+
+/* Runs the jobs of one stage in the given order and returns when the last is done, from an idle
+ * cluster at time 0. A job without a node goes to the one that finishes it first (earliest finish
+ * time; Topcuoglu, Hariri, Wu, IEEE TPDS 13(3), 2002), the first of equals. Nodes with
+ * keeps_weights[node] have all weights in memory from the frame before.
+ * `message_bytes_per_us` is at which rate a device of speed 1 handles messages. Cost: O(jobs *
+ * nodes). */
+double tess_cluster_stage_us(const struct tess_cluster *cluster,
+                             const bool *keeps_weights, double message_bytes_per_us,
+                             struct tess_tile_job *jobs, int n_jobs);
+
+#endif
