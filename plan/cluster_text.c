@@ -8,7 +8,7 @@
 #include "plan/plan_text_priv.h"
 #include "plan/yaml_doc.h"
 
-enum { MOST_TILES = 4096 };
+enum { MOST_TILES = 1024 };
 #define LIMIT_MEMORY_BYTES (INT64_C(1) << 50)
 
 static const char *const root_keys[] = {"cluster",      "nodes",  "model",
