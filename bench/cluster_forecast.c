@@ -1,7 +1,7 @@
 /* What the planner predicts for clusters of equal nodes, beside DeepThings' plan (layers 0..15 in
  * 5x5 tiles, the rest on the coordinator) on the same nodes: for people.
  *
- *     cluster_predict CFG [PROFILE [SPEED [MBIT [MEMORY]]]]
+ *     cluster_forecast CFG [PROFILE [SPEED [MBIT [MEMORY]]]]
  *
  * SPEED of each node relative to the profile, 0.1; MBIT per second of each link, 100; MEMORY of
  * each process, 0 for no limit.
@@ -19,7 +19,7 @@
 
 static void die(const struct tess_error *error)
 {
-    fprintf(stderr, "cluster_predict: %s\n", error->message);
+    fprintf(stderr, "cluster_forecast: %s\n", error->message);
     exit(1);
 }
 
