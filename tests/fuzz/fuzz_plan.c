@@ -5,6 +5,7 @@
 
 #include "plan/plan_text.h"
 #include "plan/profile.h"
+#include "plan/verify_split.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/plan/sample_graph.h"
 
@@ -41,6 +42,22 @@ static void try_plan(const char *text, size_t n_bytes, const struct tess_graph *
     tess_plan_destroy(again);
     tess_text_release(&first);
     tess_text_release(&second);
+}
+
+/* The plan for the network as it is, and split as the text wants to have it. */
+static void try_split(const char *text, size_t n_bytes, const struct tess_graph *graph)
+{
+    struct tess_graph *split = NULL;
+    struct tess_error error;
+    tess_error_init(&error);
+    enum tess_status status =
+        tess_plan_read_split(text, n_bytes, "fuzz.yaml", graph, &split, &error);
+    check_error(&error, status);
+    if (split) {
+        assert(tess_verify_split(graph, split, NULL) == TESS_OK);
+        try_plan(text, n_bytes, split);
+    }
+    tess_graph_destroy(split);
 }
 
 static void try_profile(const char *text, size_t n_bytes)
@@ -89,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_error(&error,
                 tess_plan_read_layers(text, size, "fuzz.yaml", &first, &last, &error));
     try_plan(text, size, graph);
+    try_split(text, size, graph);
     try_profile(text, size);
     try_facts(text, size);
     tess_graph_destroy(graph);
