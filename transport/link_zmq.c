@@ -17,7 +17,7 @@ enum {
     ROUTING_ID_BYTES = 5,
     KEY_BYTES = 32,
     CONNECTIONS_MAX = 256,
-    N_ITEMS = 5,
+    N_ITEMS = 6,
     LONGEST_WAIT_US = 60000000
 };
 
@@ -518,6 +518,9 @@ enum tess_status tess_link_zmq_wait(struct tess_link_zmq *link, int64_t timeout_
     }
     if (link->zap)
         items[n_items++] = (zmq_pollitem_t){.socket = link->zap, .events = ZMQ_POLLIN};
+    if (link->config.wake_fd > 0)
+        items[n_items++] =
+            (zmq_pollitem_t){.fd = link->config.wake_fd, .events = ZMQ_POLLIN};
     timeout_us = tess_min_i64(tess_max_i64(timeout_us, 0), LONGEST_WAIT_US);
     long timeout_ms = (long)tess_div_up(timeout_us, 1000);
     if (zmq_poll(items, n_items, timeout_ms) < 0 && zmq_errno() != EINTR)

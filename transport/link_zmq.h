@@ -42,6 +42,7 @@ struct tess_link_zmq_config {
     int n_allowed;
     bool is_insecure;      /* without keys: serve more than loopback */
     int64_t payload_bytes; /* of the largest message; longer ones end their connection */
+    int wake_fd;           /* ends a wait when it is readable; 0: none */
 };
 
 struct tess_link_zmq;

@@ -1,0 +1,297 @@
+#include "transport/node_worker.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arith.h"
+#include "base/clock.h"
+#include "transport/tile_thread.h"
+
+enum { LONGEST_WAIT_US = 500000, LINGER_US = 300000 };
+
+/* The input of a tile: the message as it came, or a copy where that is not aligned. */
+struct input {
+    struct tess_link_payload *payload;
+    void *copy;
+};
+
+struct worker_process {
+    const struct tess_node_worker *node;
+    struct tess_worker *machine;
+    struct tess_link_zmq *link;
+    struct tess_tile_thread *thread;
+    struct input inputs[TESS_WORKER_SLOTS];
+    int computing;    /* slot, -1: none */
+    bool is_released; /* that slot, while it is computed */
+    void *output;     /* of the tile being computed */
+    void *finished;   /* of the tile just computed, until it is sent */
+    const struct tess_work *work;
+    char *text; /* of the plan */
+    int64_t text_bytes;
+    bool has_left, is_draining;
+};
+
+static int64_t now_us(void)
+{
+    return (int64_t)tess_clock_us();
+}
+
+static void tell(const struct worker_process *process, const char *text)
+{
+    if (process->node->tell)
+        process->node->tell(process->node->context, text);
+}
+
+static void release_payload(void *payload, void *hint)
+{
+    (void)hint;
+    free(payload);
+}
+
+/* --- answers to actions --- */
+
+static void hold(struct worker_process *process, int slot,
+                 const struct tess_link_event *event)
+{
+    struct input *input = &process->inputs[slot];
+    assert(!input->payload && !input->copy);
+    if ((uintptr_t)event->payload % 8 == 0) {
+        input->payload = tess_link_zmq_keep(process->link);
+        return;
+    }
+    input->copy = malloc((size_t)event->message.payload_bytes);
+    if (input->copy)
+        memcpy(input->copy, event->payload, (size_t)event->message.payload_bytes);
+}
+
+static void release(struct worker_process *process, int slot)
+{
+    struct input *input = &process->inputs[slot];
+    if (slot == process->computing) {
+        process->is_released = true;
+        return;
+    }
+    tess_link_payload_release(input->payload);
+    free(input->copy);
+    memset(input, 0, sizeof *input);
+}
+
+/* Without memory the tile is refused as soon as the machine can be told. */
+static void compute(struct worker_process *process, int slot,
+                    const struct tess_task_key *key)
+{
+    const struct input *input = &process->inputs[slot];
+    const struct tess_work_tile *tile =
+        tess_work_tile(process->work, key->stage, key->tile);
+    const void *bytes =
+        input->payload ? tess_link_payload_bytes(input->payload) : input->copy;
+    process->output = bytes ? malloc((size_t)tess_parts_bytes(&tile->outputs)) : NULL;
+    if (!process->output) {
+        tess_worker_computed(process->machine, now_us(), slot, TESS_NACK_NOMEM,
+                             "no memory for a tile's input or output", 0);
+        return;
+    }
+    process->computing = slot;
+    process->is_released = false;
+    tess_tile_thread_start(process->thread, key->stage, key->tile, bytes,
+                           process->output);
+}
+
+static void send(struct worker_process *process, const struct tess_worker_action *action)
+{
+    struct tess_message message = action->message;
+    void *payload = NULL;
+    if (message.kind == TESS_MESSAGE_RESULT) {
+        payload = process->finished;
+        process->finished = NULL;
+        tess_wire_seal(&message, payload, tess_parts_bytes(&message.as.result.parts));
+    }
+    tess_link_zmq_send(process->link, action->channel, 0, &message, payload,
+                       release_payload, NULL);
+}
+
+static void keep_plan(struct worker_process *process, int64_t text_bytes,
+                      const struct tess_link_event *event)
+{
+    const char *payload = event->payload;
+    free(process->text);
+    process->text = malloc((size_t)text_bytes);
+    process->text_bytes = text_bytes;
+    if (process->text)
+        memcpy(process->text,
+               payload + (size_t)(event->message.payload_bytes - text_bytes),
+               (size_t)text_bytes);
+    tess_blobs_begin(process->node->blobs);
+}
+
+static void open_plan(struct worker_process *process)
+{
+    const struct tess_tile_runner *runner = process->node->runner;
+    struct tess_worker_opened opened = {.credit = process->node->credit};
+    struct tess_error error;
+    tess_error_init(&error);
+    if (process->text)
+        opened.status =
+            runner->open(runner->self, process->text, (size_t)process->text_bytes,
+                         &opened.work, &opened.peak_bytes, &error);
+    else
+        opened.status = tess_error_nomem(&error);
+    opened.text = error.message;
+    process->work = opened.work;
+    tess_worker_opened(process->machine, now_us(), &opened);
+}
+
+static void look_for_blob(struct worker_process *process,
+                          const struct tess_worker_action *action,
+                          const struct tess_link_event *event)
+{
+    int64_t here_bytes = 0;
+    struct tess_error error;
+    enum tess_status status;
+    tess_error_init(&error);
+    if (action->verb == TESS_WORKER_FIND)
+        status = tess_blobs_find(process->node->blobs, &action->blob.hash,
+                                 action->blob.n_bytes, &here_bytes, &error);
+    else
+        status = tess_blobs_put(process->node->blobs, &action->blob.hash,
+                                action->blob.n_bytes, action->offset, event->payload,
+                                event->message.payload_bytes, &here_bytes, &error);
+    tess_worker_blob(process->machine, now_us(), action->index, here_bytes, status,
+                     error.message);
+}
+
+/* Carries out all actions; `event`: the message just told, if it was one. */
+static void act(struct worker_process *process, const struct tess_link_event *event)
+{
+    const struct tess_tile_runner *runner = process->node->runner;
+    struct tess_worker_action action;
+    while (tess_worker_next(process->machine, &action)) {
+        switch (action.verb) {
+        case TESS_WORKER_SEND: send(process, &action); break;
+        case TESS_WORKER_PLAN: keep_plan(process, action.text_bytes, event); break;
+        case TESS_WORKER_FIND:
+        case TESS_WORKER_PUT: look_for_blob(process, &action, event); break;
+        case TESS_WORKER_OPEN: open_plan(process); break;
+        case TESS_WORKER_CLOSE:
+            runner->close(runner->self);
+            process->work = NULL;
+            break;
+        case TESS_WORKER_HOLD: hold(process, action.slot, event); break;
+        case TESS_WORKER_COMPUTE: compute(process, action.slot, &action.key); break;
+        case TESS_WORKER_RELEASE: release(process, action.slot); break;
+        case TESS_WORKER_LEAVE: process->has_left = true; break;
+        case TESS_WORKER_TELL: tell(process, action.text); break;
+        }
+    }
+}
+
+/* --- what happens --- */
+
+static void end_tile(struct worker_process *process, const struct tess_tile_done *done)
+{
+    int slot = process->computing;
+    int code = done->status == TESS_OK        ? 0
+               : done->status == TESS_E_NOMEM ? TESS_NACK_NOMEM
+                                              : TESS_NACK_FAILED;
+    process->computing = -1;
+    process->finished = process->output;
+    process->output = NULL;
+    if (process->is_released)
+        release(process, slot);
+    tess_worker_computed(process->machine, now_us(), slot, code, done->error.message,
+                         done->compute_us);
+    act(process, NULL);
+    free(process->finished); /* of a tile that nobody wants any more */
+    process->finished = NULL;
+}
+
+static void on_event(struct worker_process *process, const struct tess_link_event *event)
+{
+    char text[TESS_WIRE_TEXT + 64];
+    if (event->kind == TESS_LINK_MESSAGE) {
+        tess_worker_message(process->machine, now_us(), &event->message, event->payload,
+                            event->is_payload_good);
+    } else if (event->kind == TESS_LINK_GONE) {
+        tess_worker_gone(process->machine, now_us());
+    } else if (event->kind == TESS_LINK_GARBAGE) {
+        snprintf(text, sizeof text, "a message of the coordinator %s",
+                 tess_wire_fault_text(event->fault));
+        tell(process, text);
+    } else if (event->kind == TESS_LINK_REFUSED) {
+        tell(process, event->text);
+    }
+    act(process, event);
+}
+
+static enum tess_status step(struct worker_process *process, struct tess_error *error)
+{
+    const volatile sig_atomic_t *stop = process->node->stop;
+    struct tess_link_event event;
+    struct tess_tile_done done;
+    if (stop && *stop && !process->is_draining) {
+        process->is_draining = true;
+        tess_worker_drain(process->machine, now_us());
+        act(process, NULL);
+    }
+    if (tess_worker_wake_us(process->machine) <= now_us()) {
+        tess_worker_tick(process->machine, now_us());
+        act(process, NULL);
+    }
+    int64_t wait_us = tess_worker_wake_us(process->machine) - now_us();
+    enum tess_status status = tess_link_zmq_wait(
+        process->link, tess_min_i64(wait_us, LONGEST_WAIT_US), &event, error);
+    if (status != TESS_OK)
+        return status;
+    on_event(process, &event);
+    if (tess_tile_thread_take(process->thread, &done))
+        end_tile(process, &done);
+    return TESS_OK;
+}
+
+/* What was said last gets time to go. */
+static void linger(struct worker_process *process)
+{
+    int64_t end_us = now_us() + LINGER_US;
+    struct tess_link_event event;
+    while (now_us() < end_us &&
+           tess_link_zmq_wait(process->link, end_us - now_us(), &event, NULL) == TESS_OK)
+        ;
+}
+
+static void clean_up(struct worker_process *process)
+{
+    const struct tess_tile_runner *runner = process->node->runner;
+    if (process->thread)
+        tess_tile_thread_finish(process->thread);
+    process->computing = -1;
+    for (int i = 0; i < TESS_WORKER_SLOTS; i++)
+        release(process, i);
+    runner->close(runner->self);
+    tess_tile_thread_destroy(process->thread);
+    tess_link_zmq_destroy(process->link);
+    tess_worker_destroy(process->machine);
+    free(process->output);
+    free(process->text);
+}
+
+enum tess_status tess_node_worker_run(const struct tess_node_worker *node,
+                                      struct tess_error *error)
+{
+    struct worker_process process = {.node = node, .computing = -1};
+    struct tess_link_zmq_config link = node->link;
+    enum tess_status status = tess_worker_create(&node->hello, &process.machine, error);
+    if (status == TESS_OK)
+        status = tess_tile_thread_create(node->runner, &process.thread, error);
+    if (status == TESS_OK) {
+        link.wake_fd = tess_tile_thread_fd(process.thread);
+        status = tess_link_zmq_create(&link, &process.link, error);
+    }
+    while (status == TESS_OK && !process.has_left)
+        status = step(&process, error);
+    if (status == TESS_OK)
+        linger(&process);
+    clean_up(&process);
+    return status;
+}
