@@ -1,10 +1,10 @@
 /* Problem: the tiling of a stage that is done first, nodes being unequal and links shared.
  *
  * Method: three families of tilings, each put on clocks (planner/cluster_time.h).
- *   - even grids of up to three times as many tiles as nodes, tiles to whoever is done first;
- *   - one band for each node, in one column or in two of them, of heights that follow what each
- *     node got done: begin with its speed, then a band grows by the ratio of the mean time to its
- *     own, again and again. The best of all rounds counts, since heights are whole rows.
+ *   - even grids of up to four times as many tiles as nodes, tiles to whoever is done first;
+ *   - one band for each node or two, in a few columns, of heights that follow what each node got
+ *     done: begin with its speed, then its bands grow by the ratio of the mean time to its own,
+ *     again and again. The best of all rounds counts, since heights are whole rows.
  *
  * Cost: O(tilings * tiles * ops).
  *
@@ -20,7 +20,7 @@
 #include "base/arith.h"
 #include "planner/cluster_time.h"
 
-enum { TILES_PER_NODE = 3, MAX_COLUMNS = 3, BALANCE_ROUNDS = 12 };
+enum { TILES_PER_NODE = 4, MAX_COLUMNS = 3, BALANCE_ROUNDS = 20 };
 
 struct tryer {
     const struct tess_stage *stage;
@@ -132,46 +132,57 @@ static enum tess_status try_grid(struct tryer *tryer, int n_rows, int n_cols,
     return TESS_OK;
 }
 
-/* Row edges of the nodes node, node + step, ... of one column, from their shares. */
-static void set_bands(struct tryer *tryer, int column, int n_columns,
-                      const double *shares)
+/* Bands of one node each: tile i is node i % n_nodes's, in column i % n_columns. */
+struct banding {
+    int n_tiles, n_columns;
+    double shares[TESS_CLUSTER_MOST_NODES]; /* of the rows, by node */
+};
+
+/* Sets the tiles of one column from their nodes' shares, at least a row each. */
+static void set_column(struct tryer *tryer, const struct banding *banding, int column)
 {
     int n_nodes = tryer->cluster->n_nodes, height = tryer->stage->output.h;
-    int width = tryer->stage->output.w, n_bands = (n_nodes - column - 1) / n_columns + 1;
+    int width = tryer->stage->output.w, n_columns = banding->n_columns;
+    int n_left = (banding->n_tiles - column - 1) / n_columns + 1, begin = 0;
     double total = 0, sum = 0;
-    for (int node = column; node < n_nodes; node += n_columns)
-        total += shares[node];
-    int begin = 0, band = 0;
-    for (int node = column; node < n_nodes; node += n_columns, band++) {
-        sum += shares[node];
+    for (int i = column; i < banding->n_tiles; i += n_columns)
+        total += banding->shares[i % n_nodes];
+    for (int i = column; i < banding->n_tiles; i += n_columns) {
+        sum += banding->shares[i % n_nodes];
+        n_left--;
         int end = (int)(height * (sum / total) + 0.5);
-        end = tess_min_int(tess_max_int(end, begin + 1), height - (n_bands - 1 - band));
-        if (band == n_bands - 1)
+        end = tess_min_int(tess_max_int(end, begin + 1), height - n_left);
+        if (n_left == 0)
             end = height;
-        tryer->tiles[node] = (struct tess_cluster_tile){
+        tryer->tiles[i] = (struct tess_cluster_tile){
             .output = {{{begin, end},
                         {width * column / n_columns, width * (column + 1) / n_columns}}},
-            .node = node};
+            .node = i % n_nodes};
         begin = end;
     }
 }
 
-/* One band for each node. */
-static void try_balanced(struct tryer *tryer, int n_columns)
+/* `per_node` bands for each node: with two, it receives one while it computes the other. */
+static void try_balanced(struct tryer *tryer, int n_columns, int per_node)
 {
     int n_nodes = tryer->cluster->n_nodes;
-    double shares[TESS_CLUSTER_MOST_NODES];
+    struct banding banding = {.n_tiles = n_nodes * per_node, .n_columns = n_columns};
+    if (n_columns > tryer->stage->output.w || n_columns > banding.n_tiles ||
+        (banding.n_tiles + n_columns - 1) / n_columns > tryer->stage->output.h)
+        return;
     for (int node = 0; node < n_nodes; node++)
-        shares[node] = tryer->cluster->nodes[node].speed;
+        banding.shares[node] = tryer->cluster->nodes[node].speed;
     for (int round = 0; round < BALANCE_ROUNDS; round++) {
-        double mean_us = 0;
+        double ends_us[TESS_CLUSTER_MOST_NODES] = {0}, mean_us = 0;
         for (int column = 0; column < n_columns; column++)
-            set_bands(tryer, column, n_columns, shares);
-        try_tiles(tryer, n_nodes);
+            set_column(tryer, &banding, column);
+        try_tiles(tryer, banding.n_tiles);
+        for (int i = 0; i < banding.n_tiles; i++)
+            ends_us[i % n_nodes] = fmax(ends_us[i % n_nodes], tryer->jobs[i].done_us);
         for (int node = 0; node < n_nodes; node++)
-            mean_us += tryer->jobs[node].done_us / n_nodes;
+            mean_us += ends_us[node] / n_nodes;
         for (int node = 0; node < n_nodes; node++)
-            shares[node] *= pow(mean_us / tryer->jobs[node].done_us, 0.7);
+            banding.shares[node] *= pow(mean_us / ends_us[node], 0.7);
     }
 }
 
@@ -189,10 +200,9 @@ static enum tess_status try_all(struct tryer *tryer, struct tess_error *error)
              n_rows++)
             status = try_grid(tryer, n_rows, n_cols, error);
     }
-    for (int n_columns = 1; n_columns <= 2 && n_nodes > 1; n_columns++)
-        if (n_columns <= stage->output.w &&
-            stage->output.h >= (n_nodes + n_columns - 1) / n_columns)
-            try_balanced(tryer, n_columns);
+    for (int per_node = 1; per_node <= 2 && n_nodes > 1; per_node++)
+        for (int n_columns = 1; n_columns <= MAX_COLUMNS; n_columns++)
+            try_balanced(tryer, n_columns, per_node);
     return status;
 }
 
