@@ -218,8 +218,10 @@ static void on_beat(struct tess_coordinator *c, struct node *node,
         node->state = TESS_NODE_UNABLE;
     if (beat->state == TESS_WORKER_DRAINING)
         node->state = TESS_NODE_DRAINING;
-    if (!has_plan && beat->state != TESS_WORKER_DRAINING &&
-        c->now_us - node->plan_sent_us > RESEND_US) {
+    /* A worker that kept the plan of an earlier session waits for it all the same. */
+    bool needs_plan = (!has_plan && beat->state != TESS_WORKER_DRAINING) ||
+                      beat->state == TESS_WORKER_JOINED;
+    if (needs_plan && c->now_us - node->plan_sent_us > RESEND_US) {
         node->state = TESS_NODE_JOINED;
         send_plan(c, node);
     }

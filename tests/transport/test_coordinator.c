@@ -308,6 +308,12 @@ static void test_plan_is_sent_again_while_beats_ask_for_it(void **state)
     assert_null(sent(&bench, TESS_MESSAGE_PLAN, 0));
     tell(&bench, 1001 * MS, 0, &message);
     assert_non_null(sent(&bench, TESS_MESSAGE_PLAN, 0));
+    message.as.beat.epoch = EPOCH; /* kept from an earlier session */
+    tell(&bench, 2002 * MS, 0, &message);
+    assert_non_null(sent(&bench, TESS_MESSAGE_PLAN, 0));
+    message.as.beat.state = TESS_WORKER_FETCHING;
+    tell(&bench, 3003 * MS, 0, &message);
+    assert_null(sent(&bench, TESS_MESSAGE_PLAN, 0));
     end(&bench);
 }
 
