@@ -4,8 +4,9 @@
 
 #include "base/arith.h"
 
-/* Kernels compute so many blocks at once: slices are multiples where there is a choice. */
-enum { UNIT_BLOCKS = 2 };
+/* TUNING: kernels compute so many blocks at once: slices are multiples where there is a choice.
+ * Six blocks, computed three at a time, cost 5 % of the time of deep layers. November 2026. */
+enum { UNIT_BLOCKS = 4 };
 
 int64_t tess_slices_most_block_bytes(const struct tess_plan *plan,
                                      const struct tess_graph *graph)
