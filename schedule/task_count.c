@@ -199,7 +199,7 @@ enum tess_status tess_task_graph_count(const struct tess_task_graph *graph,
     }
     if (status != TESS_OK)
         goto out;
-    for (int i = 0; i < graph->n_tasks; i++)
+    for (int i = 0; i < graph->n_tasks && counting.reads; i++) /* NULL: nothing is read */
         counting.tasks[i].inputs = counting.reads + counting.first_read[i];
     for (int t = 0; t < graph->n_tensors; t++) {
         int64_t bytes = counting.tensors[t].bytes;

@@ -237,20 +237,22 @@ static bool book_result(struct tess_coordinator *c, const struct tess_task_key *
     return true;
 }
 
-/* Exponential averages; a new measurement weighs a half for speed, a quarter for the link. */
-static void measure(struct tess_coordinator *c, struct node *node,
-                    const struct held *held, int64_t compute_us, int64_t output_bytes)
+/* Exponential averages; a new measurement weighs a half for speed, a quarter for the link.
+ * Returns how long the tile was computed at most: a node may lie. */
+static int64_t measure(struct tess_coordinator *c, struct node *node,
+                       const struct held *held, int64_t compute_us, int64_t output_bytes)
 {
     int64_t elapsed_us = c->now_us - held->sent_us;
-    compute_us = tess_max_i64(tess_min_i64(compute_us, elapsed_us), 1); /* it may lie */
+    compute_us = tess_max_i64(tess_min_i64(compute_us, elapsed_us), 1);
     double cost_per_us = (double)held->cost / (double)compute_us;
     node->cost_per_us += (cost_per_us - node->cost_per_us) / 2;
     int64_t moving_us = elapsed_us - compute_us;
     if (!held->was_alone || node == &c->nodes[0])
-        return; /* it waited for others: says nothing about the link */
+        return compute_us; /* it waited for others: says nothing about the link */
     double bytes_per_us =
         (double)(held->input_bytes + output_bytes) / (double)tess_max_i64(moving_us, 1);
     node->link_bytes_per_us += (bytes_per_us - node->link_bytes_per_us) / 4;
+    return compute_us;
 }
 
 static bool is_right_shape(const struct tess_coordinator *c,
@@ -295,13 +297,15 @@ void tess_frames_result(struct tess_coordinator *c, struct node *node,
     }
     int index = find_held(node, &result->key);
     node->n_bad = 0;
+    int64_t compute_us = 0; /* unknown once the node was given up */
     if (index >= 0) {
-        measure(c, node, &node->held[index], result->compute_us, message->payload_bytes);
+        compute_us = measure(c, node, &node->held[index], result->compute_us,
+                             message->payload_bytes);
         drop_held(node, index);
     }
     if (book_result(c, &result->key, (int)(node - c->nodes))) {
         node->report.n_won++;
-        node->report.compute_us += result->compute_us;
+        node->report.compute_us += compute_us;
     }
 }
 
@@ -311,7 +315,7 @@ void tess_frames_own(struct tess_coordinator *c, const struct tess_task_key *key
     struct node *own = &c->nodes[0];
     int index = find_held(own, key);
     assert(index >= 0);
-    measure(c, own, &own->held[index], compute_us, 0);
+    compute_us = measure(c, own, &own->held[index], compute_us, 0);
     drop_held(own, index);
     if (book_result(c, key, 0)) {
         own->report.n_won++;
