@@ -21,11 +21,16 @@ enum tess_verb {
     TESS_VERB_SYNTH,
     TESS_VERB_COMPILE,
     TESS_VERB_SCHEDULE,
-    TESS_VERB_DOCTOR
+    TESS_VERB_DOCTOR,
+    TESS_VERB_WORKER,
+    TESS_VERB_CLUSTER_RUN,
+    TESS_VERB_CLUSTER_PLAN,
+    TESS_VERB_CLUSTER_STATUS,
+    TESS_VERB_KEYGEN
 };
-enum { TESS_N_VERBS = TESS_VERB_DOCTOR + 1 };
+enum { TESS_N_VERBS = TESS_VERB_KEYGEN + 1 };
 
-enum { TESS_MAX_DUMPS = 32 };
+enum { TESS_MAX_DUMPS = 32, TESS_MAX_IMAGES = 1024 };
 
 struct tess_dump_request {
     int64_t layer;    /* as given: negative from the end */
@@ -58,6 +63,15 @@ struct tess_args {
     struct tess_dump_request dumps[TESS_MAX_DUMPS];
     int64_t budgets[16]; /* bench --memory A,B,C */
     int n_budgets;
+    /* cluster, worker */
+    int n_images;
+    const char *images[TESS_MAX_IMAGES]; /* files and folders, as given */
+    const char *connect, *cache, *name, *cluster, *listen, *key, *coordinator_key, *allow,
+        *trace, *sends, *tiles_of;
+    int64_t cache_bytes, n_local, n_in_flight;
+    double wait_seconds;
+    bool is_insecure;
+    bool tests_links; /* doctor --link */
 };
 
 /* Parses argv[1..]: a verb, then its options. TESS_E_USAGE with a did-you-mean. `--help` sets
