@@ -132,7 +132,7 @@ void tess_image_destroy(struct tess_image *image)
         return;
     if (image->format)
         image->format->close(image);
-    if (image->file != stdin)
+    if (image->file && image->file != stdin)
         fclose(image->file);
     free(image->name);
     free(image);

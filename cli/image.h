@@ -38,6 +38,14 @@ enum tess_status tess_image_open_memory(const void *bytes, int64_t n_bytes,
                                         struct tess_image **image_out,
                                         struct tess_error *error);
 
+/* An image of width x height of which rows [first_row, first_row + n_rows) are in memory, at
+ * `rgb` [n_rows][width][3], borrowed; the others are read as whatever they may be. For those
+ * who know which rows they need. TESS_E_NOMEM. */
+enum tess_status tess_image_open_rows(const unsigned char *rgb, int width, int height,
+                                      int first_row, int n_rows,
+                                      struct tess_image **image_out,
+                                      struct tess_error *error);
+
 void tess_image_destroy(struct tess_image *image); /* accepts NULL */
 
 /* Pixels; 1 to TESS_IMAGE_MAX_SIDE. */

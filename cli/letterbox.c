@@ -162,27 +162,54 @@ static void mix_rows(const struct tess_letterbox_stream *stream, int r,
     }
 }
 
+/* The image row that fitted row `r` begins at, and how far it is on its way to the next. */
+static int source_row(const struct tess_letterbox *box, int r, float *way_out)
+{
+    const float sy = (float)r * scale_of(box->image_h, box->fitted_h);
+    const int iy = (int)sy;
+    *way_out = sy - (float)iy;
+    return iy;
+}
+
+/* The last row mixes nothing in, even where rounding left it short of a whole number:
+ * darknet's habit, kept because the network's input must be darknet's. */
+static bool is_last_row(const struct tess_letterbox *box, int r)
+{
+    return r == box->fitted_h - 1 || box->image_h == 1;
+}
+
 /* Writes row `r` of the fitted image, and the padding left and right of it. */
 static enum tess_status write_row(struct tess_letterbox_stream *stream, int r,
                                   struct tess_error *error)
 {
     const struct tess_letterbox *box = stream->box;
-    const bool is_last = r == box->fitted_h - 1 || box->image_h == 1;
-    const float sy = (float)r * scale_of(box->image_h, box->fitted_h);
-    const int iy = (int)sy;
-
+    const bool is_last = is_last_row(box, r);
+    float way;
+    const int iy = source_row(box, r, &way);
     enum tess_status status = fetch_row(stream, iy, error);
     if (status == TESS_OK && !is_last)
         status = fetch_row(stream, iy + 1, error);
     if (status != TESS_OK)
         return status;
-    /* The last row mixes nothing in, even where rounding left sy below a whole number:
-     * darknet's habit, kept because the network's input must be darknet's. */
     const float *lower = is_last ? NULL : stream->slots[(iy + 1) % 2];
-    mix_rows(stream, r, stream->slots[iy % 2], lower, sy - (float)iy);
+    mix_rows(stream, r, stream->slots[iy % 2], lower, way);
     pad_pixels(stream, box->top + r, 0, box->left);
     pad_pixels(stream, box->top + r, box->left + box->fitted_w, box->net_w);
     return TESS_OK;
+}
+
+void tess_letterbox_source_rows(const struct tess_letterbox *box, int begin, int end,
+                                int *first_out, int *n_out)
+{
+    float way;
+    int first = tess_max_int(begin - box->top, 0);
+    int last = tess_min_int(end - box->top, box->fitted_h) - 1;
+    *first_out = 0;
+    *n_out = 1;
+    if (first > last)
+        return; /* padding only */
+    *first_out = source_row(box, first, &way);
+    *n_out = source_row(box, last, &way) + !is_last_row(box, last) + 1 - *first_out;
 }
 
 void tess_letterbox_stream_init(struct tess_letterbox_stream *stream,

@@ -88,6 +88,11 @@ enum tess_status tess_letterbox_rows(struct tess_letterbox_stream *stream,
 enum tess_status tess_letterbox_finish(struct tess_letterbox_stream *stream,
                                        struct tess_error *error);
 
+/* The rows [*first_out, *first_out + *n_out) of the photograph, at least one, that rows [begin,
+ * end) of the uncropped image are made from. */
+void tess_letterbox_source_rows(const struct tess_letterbox *box, int begin, int end,
+                                int *first_out, int *n_out);
+
 /* All three in one: fits the whole photograph into `plane`. */
 enum tess_status tess_letterbox_run(const struct tess_letterbox *box,
                                     struct tess_image *image, void *scratch,

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/arith.h"
+#include "base/file.h"
 #include "model/darknet.h"
 
 /* Would the file, once in the page cache, take more than the whole process may? */
@@ -108,6 +109,16 @@ enum tess_status tess_model_file_open_weights(struct tess_model_file *model,
     tess_error_hint(error, "tessera synth %s -o random.weights makes random ones",
                     args->model);
     return TESS_E_USAGE;
+}
+
+enum tess_status tess_model_file_cfg(const struct tess_model_file *model,
+                                     const struct tess_args *args,
+                                     struct tess_text *text_out, struct tess_error *error)
+{
+    enum { CFG_LIMIT_BYTES = 1 << 20 };
+    return model->compiled
+               ? tess_compiled_cfg(model->compiled, text_out, error)
+               : tess_file_read(args->model, CFG_LIMIT_BYTES, text_out, error);
 }
 
 int64_t tess_model_file_source_bytes(const struct tess_model_file *model)

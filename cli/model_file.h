@@ -50,6 +50,12 @@ enum tess_status tess_model_file_open_weights(struct tess_model_file *model,
                                               const struct tess_args *args,
                                               struct tess_error *error);
 
+/* Appends the text of the cfg that the network was read from. TESS_E_IO, TESS_E_NOMEM. */
+enum tess_status tess_model_file_cfg(const struct tess_model_file *model,
+                                     const struct tess_args *args,
+                                     struct tess_text *text_out,
+                                     struct tess_error *error);
+
 /* Memory that reading the weights holds, whenever that is. */
 int64_t tess_model_file_source_bytes(const struct tess_model_file *model);
 

@@ -42,16 +42,17 @@ static void put_string(struct tess_json *json, const char *key, const char *valu
     tess_json_string(json, value);
 }
 
-static void put_detections(struct tess_json *json, const struct tess_run_report *report)
+void tess_report_results_json(const struct tess_results *results,
+                              const struct tess_names *names, struct tess_json *json)
 {
     char buffer[TESS_NAMES_BUFFER_BYTES];
     tess_json_key(json, "detections");
     tess_json_begin(json, TESS_JSON_ARRAY);
-    for (int i = 0; i < report->results->n_detections; i++) {
-        const struct tess_detection *found = &report->results->detections[i];
+    for (int i = 0; i < results->n_detections; i++) {
+        const struct tess_detection *found = &results->detections[i];
         tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
         put_string(json, "class",
-                   tess_names_get(report->names, found->class_id, buffer, sizeof buffer));
+                   tess_names_get(names, found->class_id, buffer, sizeof buffer));
         put_int(json, "class_id", found->class_id);
         put_double(json, "score", (double)found->score);
         tess_json_key(json, "box");
@@ -64,15 +65,15 @@ static void put_detections(struct tess_json *json, const struct tess_run_report 
         tess_json_end(json);
     }
     tess_json_end(json);
-    if (!report->results->is_classifier)
+    if (!results->is_classifier)
         return;
     tess_json_key(json, "classes");
     tess_json_begin(json, TESS_JSON_ARRAY);
-    for (int i = 0; i < report->results->n_top; i++) {
-        const struct tess_class_score *top = &report->results->top[i];
+    for (int i = 0; i < results->n_top; i++) {
+        const struct tess_class_score *top = &results->top[i];
         tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
         put_string(json, "class",
-                   tess_names_get(report->names, top->class_id, buffer, sizeof buffer));
+                   tess_names_get(names, top->class_id, buffer, sizeof buffer));
         put_int(json, "class_id", top->class_id);
         put_double(json, "score", (double)top->score);
         tess_json_end(json);
@@ -165,7 +166,7 @@ void tess_report_json(const struct tess_run_report *report, struct tess_text *te
              (unsigned long long)tess_plan_hash(report->plan));
     tess_json_init(&json, text_out);
     tess_json_begin(&json, TESS_JSON_OBJECT);
-    put_detections(&json, report);
+    tess_report_results_json(report->results, report->names, &json);
     put_times(&json, report);
     put_memory(&json, report);
     tess_json_key(&json, "plan");
@@ -181,26 +182,25 @@ void tess_report_json(const struct tess_run_report *report, struct tess_text *te
     tess_json_end(&json);
 }
 
-static void table_results(const struct tess_run_report *report,
-                          struct tess_text *text_out)
+void tess_report_results_table(const struct tess_results *results,
+                               const struct tess_names *names, struct tess_text *text_out)
 {
     char buffer[TESS_NAMES_BUFFER_BYTES];
-    const struct tess_results *results = report->results;
     for (int i = 0; i < results->n_detections; i++) {
         const struct tess_detection *found = &results->detections[i];
-        tess_text_printf(
-            text_out, "%-16s %3.0f %%   x %4.0f  y %4.0f  w %4.0f  h %4.0f\n",
-            tess_names_get(report->names, found->class_id, buffer, sizeof buffer),
-            (double)found->score * 100, (double)found->x, (double)found->y,
-            (double)found->w, (double)found->h);
+        tess_text_printf(text_out,
+                         "%-16s %3.0f %%   x %4.0f  y %4.0f  w %4.0f  h %4.0f\n",
+                         tess_names_get(names, found->class_id, buffer, sizeof buffer),
+                         (double)found->score * 100, (double)found->x, (double)found->y,
+                         (double)found->w, (double)found->h);
     }
     if (results->detector && results->n_detections == 0)
         tess_text_printf(text_out, "nothing found\n");
     for (int i = 0; i < results->n_top; i++)
-        tess_text_printf(text_out, "%-24s %5.1f %%\n",
-                         tess_names_get(report->names, results->top[i].class_id, buffer,
-                                        sizeof buffer),
-                         (double)results->top[i].score * 100);
+        tess_text_printf(
+            text_out, "%-24s %5.1f %%\n",
+            tess_names_get(names, results->top[i].class_id, buffer, sizeof buffer),
+            (double)results->top[i].score * 100);
 }
 
 void tess_report_table(const struct tess_run_report *report, struct tess_text *text_out)
@@ -208,7 +208,7 @@ void tess_report_table(const struct tess_run_report *report, struct tess_text *t
     const struct tess_memory *memory = &report->plan->memory;
     struct tess_time_summary times = tess_time_summarize(report->run_us, report->n_runs);
     char a[24], b[24], c[24], d[24], e[24];
-    table_results(report, text_out);
+    tess_report_results_table(report->results, report->names, text_out);
     tess_text_printf(text_out, "\ntime    %.1f ms", times.median_us / 1e3);
     if (report->n_runs > 1)
         tess_text_printf(text_out, " (median of %d, %.1f to %.1f)", report->n_runs,

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/json_out.h"
 #include "cli/names.h"
 #include "cli/results.h"
 #include "plan/plan.h"
@@ -28,6 +29,14 @@ struct tess_run_report {
     const double *run_us;   /* [n_runs] */
     const double *group_us; /* [plan->n_groups], of the median run */
 };
+
+/* What was found, as members of the JSON object that is open, and as lines of a table. `names` may
+ * be NULL. */
+void tess_report_results_json(const struct tess_results *results,
+                              const struct tess_names *names, struct tess_json *json);
+void tess_report_results_table(const struct tess_results *results,
+                               const struct tess_names *names,
+                               struct tess_text *text_out);
 
 /* Appends the JSON document. */
 void tess_report_json(const struct tess_run_report *report, struct tess_text *text_out);

@@ -7,10 +7,21 @@ static bool is_head(const struct tess_op *op)
     return op->kind == TESS_OP_REGION || op->kind == TESS_OP_YOLO;
 }
 
-static enum tess_status add_head(struct tess_results *results, const struct tess_op *op,
-                                 struct tess_executor *executor, struct tess_error *error)
+static struct tess_plane at_executor(void *context, int tensor)
 {
-    struct tess_plane plane = tess_executor_output(executor, op->output);
+    return tess_executor_output(context, tensor);
+}
+
+struct tess_result_planes tess_result_planes_of(struct tess_executor *executor)
+{
+    return (struct tess_result_planes){at_executor, executor};
+}
+
+static enum tess_status add_head(struct tess_results *results, const struct tess_op *op,
+                                 struct tess_result_planes planes,
+                                 struct tess_error *error)
+{
+    struct tess_plane plane = planes.at(planes.context, op->output);
     struct tess_head_plane head = {.data = plane.data,
                                    .h = plane.n_rows,
                                    .w = plane.n_cols,
@@ -20,9 +31,9 @@ static enum tess_status add_head(struct tess_results *results, const struct tess
 }
 
 static void rank(struct tess_results *results, const struct tess_op *op,
-                 struct tess_executor *executor)
+                 struct tess_result_planes planes)
 {
-    struct tess_plane plane = tess_executor_output(executor, op->output);
+    struct tess_plane plane = planes.at(planes.context, op->output);
     results->is_classifier = true;
     results->n_top =
         tess_top_classes(plane.data, plane.channels, TESS_RESULTS_TOP, results->top);
@@ -30,7 +41,7 @@ static void rank(struct tess_results *results, const struct tess_op *op,
 
 enum tess_status
 tess_results_init(struct tess_results *results, const struct tess_graph *graph,
-                  struct tess_executor *executor, const struct tess_letterbox *box,
+                  struct tess_result_planes planes, const struct tess_letterbox *box,
                   const struct tess_detect_options *options, struct tess_error *error)
 {
     enum tess_status status = TESS_OK;
@@ -39,13 +50,13 @@ tess_results_init(struct tess_results *results, const struct tess_graph *graph,
         const struct tess_op *op = &graph->ops[i];
         const struct tess_tensor *out = &graph->tensors[op->output];
         if (op->kind == TESS_OP_SOFTMAX && out->h == 1 && out->w == 1)
-            rank(results, op, executor);
+            rank(results, op, planes);
         if (!is_head(op))
             continue;
         if (!results->detector)
             status = tess_detector_create(options, box, &results->detector, error);
         if (status == TESS_OK)
-            status = add_head(results, op, executor, error);
+            status = add_head(results, op, planes, error);
     }
     if (status == TESS_OK && results->detector) {
         status = tess_detector_finish(results->detector, error);

@@ -22,21 +22,18 @@
 enum { LATER_BASE_BYTES = 512 * 1024 };
 enum { PLAN_LIMIT_BYTES = 1 << 20 };
 
-static int n_processors(void)
+int tess_session_n_processors(void)
 {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-/* The profile named, or else that of this device where `bench --profile` was told to put it for
- * good: tessera/profile.yaml in the user's configuration folder. */
-static void find_profile(struct tess_session *session)
+void tess_session_find_profile(const struct tess_args *args, char *path, size_t size)
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    char *path = session->profile;
-    size_t size = sizeof session->profile;
-    if (session->args->profile) {
-        snprintf(path, size, "%s", session->args->profile);
+    path[0] = '\0';
+    if (args->profile) {
+        snprintf(path, size, "%s", args->profile);
         return;
     }
     if (config && config[0])
@@ -47,6 +44,15 @@ static void find_profile(struct tess_session *session)
         path[0] = '\0';
 }
 
+int64_t tess_session_base_bytes(void)
+{
+    malloc_trim(0);
+    /* Rounded, so that the same model and budget give the same plan again and again although
+     * address randomisation moves the true number by some pages. */
+    return tess_round_up(tess_process_resident_bytes() + LATER_BASE_BYTES,
+                         TESS_BASE_STEP_BYTES);
+}
+
 enum tess_status tess_session_init(struct tess_session *session,
                                    const struct tess_args *args, struct tess_error *error)
 {
@@ -54,8 +60,9 @@ enum tess_status tess_session_init(struct tess_session *session,
     tess_text_init(&warnings);
     memset(session, 0, sizeof *session);
     session->args = args;
-    find_profile(session);
-    session->n_threads = args->n_threads > 0 ? (int)args->n_threads : n_processors();
+    tess_session_find_profile(args, session->profile, sizeof session->profile);
+    session->n_threads =
+        args->n_threads > 0 ? (int)args->n_threads : tess_session_n_processors();
     enum tess_status status =
         tess_model_file_init(&session->model, args, &warnings, error);
     if (warnings.len > 0 && !args->is_quiet)
@@ -63,7 +70,6 @@ enum tess_status tess_session_init(struct tess_session *session,
     tess_text_release(&warnings);
     session->network = session->model.network;
     session->graph = session->model.graph;
-    session->network = session->model.network;
     return status;
 }
 
@@ -84,11 +90,7 @@ enum tess_status tess_session_start(struct tess_session *session,
     family->facts(&session->facts);
     session->facts.source_bytes = tess_model_file_source_bytes(&session->model);
     session->facts.has_unpacked_source = session->model.compiled == NULL;
-    malloc_trim(0);
-    /* Rounded, so that the same model and budget give the same plan again and again although
-     * address randomisation moves the true number by some pages. */
-    session->facts.base_bytes = tess_round_up(
-        tess_process_resident_bytes() + LATER_BASE_BYTES, TESS_BASE_STEP_BYTES);
+    session->facts.base_bytes = tess_session_base_bytes();
     return TESS_OK;
 }
 

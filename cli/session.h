@@ -36,6 +36,17 @@ enum tess_status tess_session_init(struct tess_session *session,
 enum tess_status tess_session_start(struct tess_session *session,
                                     struct tess_error *error);
 
+/* What this process holds now and will hold outside of every counted term: code, libraries,
+ * bookkeeping. */
+int64_t tess_session_base_bytes(void);
+
+/* The profile named, or else that of this device where `bench --profile` was told to put it for
+ * good: tessera/profile.yaml in the user's configuration folder; "" if there is none. */
+void tess_session_find_profile(const struct tess_args *args, char *path, size_t size);
+
+/* Processors that this process may use. */
+int tess_session_n_processors(void);
+
 void tess_session_release(struct tess_session *session); /* accepts zeroed memory */
 
 /* What the planner program says to the arguments: the text of a plan, or of a curve. It reports

@@ -213,8 +213,8 @@ static enum tess_status collect(struct run *run, struct tess_error *error)
     if (!run->args->image)
         tess_letterbox_init(&box, TESS_FIT_STRETCH, run->input.w, run->input.h,
                             run->input.w, run->input.h);
-    return tess_results_init(&run->results, run->session.graph, run->executor, &box,
-                             &options, error);
+    return tess_results_init(&run->results, run->session.graph,
+                             tess_result_planes_of(run->executor), &box, &options, error);
 }
 
 static enum tess_status check_measured(const struct run *run, int64_t measured_bytes,

@@ -24,7 +24,8 @@ struct tess_compiled {
     int64_t n_bytes;
     struct tess_graph *graph;
     struct tess_compiled_layout layout;
-    uint32_t *crcs; /* [layout.n_blocks] */
+    uint32_t *crcs;      /* [layout.n_blocks] */
+    int64_t n_cfg_bytes; /* at layout.cfg_at */
 };
 
 /* --- opening --- */
@@ -221,6 +222,7 @@ static enum tess_status read_tables(struct tess_compiled *compiled,
     }
     if (status != TESS_OK)
         return status;
+    compiled->n_cfg_bytes = header->n_cfg_bytes;
     compiled->crcs = calloc((size_t)layout->n_blocks + 1, sizeof *compiled->crcs);
     if (!compiled->crcs)
         return tess_error_nomem(error);
@@ -303,6 +305,20 @@ void tess_compiled_drop_graph(struct tess_compiled *compiled)
 {
     tess_graph_destroy(compiled->graph);
     compiled->graph = NULL;
+}
+
+enum tess_status tess_compiled_cfg(const struct tess_compiled *compiled,
+                                   struct tess_text *text_out, struct tess_error *error)
+{
+    char *cfg = malloc((size_t)compiled->n_cfg_bytes + 1);
+    if (!cfg)
+        return tess_error_nomem(error);
+    enum tess_status status = tess_paged_file_read(
+        compiled->file, compiled->layout.cfg_at, compiled->n_cfg_bytes, cfg, error);
+    if (status == TESS_OK)
+        tess_text_append(text_out, cfg, (size_t)compiled->n_cfg_bytes);
+    free(cfg);
+    return status == TESS_OK && text_out->is_broken ? tess_error_nomem(error) : status;
 }
 
 int64_t tess_compiled_bytes(const struct tess_compiled *compiled)

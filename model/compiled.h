@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "model/graph.h"
 #include "model/packed_source.h"
 
@@ -61,6 +62,10 @@ const struct tess_graph *tess_compiled_graph(const struct tess_compiled *compile
 /* Gives the network inside back: there is none from now on, nor tess_compiled_read. Cursors are
  * told their op by whoever has one. */
 void tess_compiled_drop_graph(struct tess_compiled *compiled);
+
+/* Appends the cfg text inside. TESS_E_IO, TESS_E_NOMEM. */
+enum tess_status tess_compiled_cfg(const struct tess_compiled *compiled,
+                                   struct tess_text *text_out, struct tess_error *error);
 
 /* Bytes of the file. */
 int64_t tess_compiled_bytes(const struct tess_compiled *compiled);

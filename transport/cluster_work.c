@@ -9,8 +9,10 @@
 struct maker {
     const struct tess_cluster_plan *plan;
     const struct tess_graph *graph;
+    const struct tess_cluster_input *input; /* NULL: the network's */
     struct tess_cluster_work *work;
-    int *numbers; /* [n_tensors of the graph] number in the work, -1: none yet */
+    bool has_times; /* predicted, of all tiles */
+    int *numbers;   /* [n_tensors of the graph] number in the work, -1: none yet */
     struct tess_error *error;
 };
 
@@ -23,10 +25,13 @@ static void number_bundle(struct maker *maker, const struct tess_bundle *bundle)
         if (maker->numbers[id] >= 0)
             continue;
         const struct tess_tensor *tensor = &maker->graph->tensors[id];
-        bool is_bytes = id == TESS_GRAPH_INPUT && maker->plan->sends_bytes;
+        bool is_input = id == TESS_GRAPH_INPUT;
+        int element_bytes = is_input && maker->plan->sends_bytes ? 1 : 4;
         work->tensors[work->work.n_tensors] = id;
         work->maps[work->work.n_tensors] =
-            (struct tess_part_map){tensor->h, tensor->w, tensor->c, is_bytes ? 1 : 4};
+            is_input && maker->input
+                ? maker->input->map
+                : (struct tess_part_map){tensor->h, tensor->w, tensor->c, element_bytes};
         maker->numbers[id] = work->work.n_tensors++;
     }
 }
@@ -42,6 +47,11 @@ static void set_parts(const struct maker *maker, const struct tess_bundle *bundl
                                           .cols = region->axis[TESS_COLS],
                                           .channels = {0, map->c},
                                           .element_bytes = map->element_bytes};
+        if (bundle->tensors[i] == TESS_GRAPH_INPUT && maker->input) {
+            parts->at[i].rows =
+                maker->input->rows(maker->input->context, region->axis[TESS_ROWS]);
+            parts->at[i].cols = (struct tess_range){0, map->w};
+        }
     }
     parts->n = bundle->n_tensors;
 }
@@ -76,7 +86,10 @@ static enum tess_status add_tiles(struct maker *maker, int number,
         tess_stage_regions(stage, &has->tiles[i].output, regions);
         set_parts(maker, &stage->input, &regions[stage->n_ops], &work->tiles[at].inputs);
         set_parts(maker, &stage->output, &has->tiles[i].output, &work->tiles[at].outputs);
-        work->tiles[at].cost = tess_max_i64(tess_stage_macs(stage, regions), 1);
+        work->tiles[at].cost =
+            maker->has_times
+                ? tess_max_i64((int64_t)(has->tiles[i].predicted_us * 1000), 1)
+                : tess_max_i64(tess_stage_macs(stage, regions), 1);
         work->places[at] = (struct tess_cluster_place){number, i};
     }
     sort_tiles(work, work->stages[number]);
@@ -110,12 +123,22 @@ static enum tess_status add_stage(struct maker *maker, int number)
     return status;
 }
 
+static bool has_times(const struct tess_cluster_plan *plan)
+{
+    for (int i = 0; i < plan->n_stages; i++)
+        for (int j = 0; j < plan->stages[i].n_tiles; j++)
+            if (!(plan->stages[i].tiles[j].predicted_us > 0))
+                return false;
+    return true;
+}
+
 static enum tess_status make(struct maker *maker)
 {
     const struct tess_cluster_plan *plan = maker->plan;
     struct tess_cluster_work *work = maker->work;
     size_t n_tensors = (size_t)maker->graph->n_tensors, n_tiles = 0;
     enum tess_status status = TESS_OK;
+    maker->has_times = has_times(plan);
     for (int i = 0; i < plan->n_stages; i++)
         n_tiles += (size_t)plan->stages[i].n_tiles;
     work->maps = calloc(n_tensors, sizeof *work->maps);
@@ -141,9 +164,11 @@ static enum tess_status make(struct maker *maker)
 enum tess_status tess_cluster_work_init(struct tess_cluster_work *work,
                                         const struct tess_cluster_plan *plan,
                                         const struct tess_graph *graph,
+                                        const struct tess_cluster_input *input,
                                         struct tess_error *error)
 {
-    struct maker maker = {.plan = plan, .graph = graph, .work = work, .error = error};
+    struct maker maker = {
+        .plan = plan, .graph = graph, .input = input, .work = work, .error = error};
     assert(plan->n_stages >= 1);
     memset(work, 0, sizeof *work);
     enum tess_status status = make(&maker);

@@ -19,8 +19,8 @@ void tess_coordinator_config_init(struct tess_coordinator_config *config)
     config->beat_ms = 200;
     config->lease_ms = 1500;
     config->is_computing = true;
-    config->own_macs_per_s = FIRST_GUESS_MACS_PER_S;
-    config->default_macs_per_s = FIRST_GUESS_MACS_PER_S;
+    config->own_cost_per_s = FIRST_GUESS_MACS_PER_S;
+    config->default_cost_per_s = FIRST_GUESS_MACS_PER_S;
     config->link_bytes_per_s = 12500000;
     config->plan_text_bytes = 1;
     config->patience_us = 10000000;
@@ -32,8 +32,8 @@ static enum tess_status check_config(const struct tess_coordinator_config *confi
     if (!config->work || config->epoch == 0 || config->max_workers < 0 ||
         config->max_workers > TESS_COORDINATOR_NODES_MAX || config->max_frames < 1 ||
         config->max_frames > TESS_COORDINATOR_FRAMES_MAX || config->beat_ms < 1 ||
-        config->lease_ms <= config->beat_ms || config->own_macs_per_s < 1 ||
-        config->default_macs_per_s < 1 || config->link_bytes_per_s < 1 ||
+        config->lease_ms <= config->beat_ms || config->own_cost_per_s < 1 ||
+        config->default_cost_per_s < 1 || config->link_bytes_per_s < 1 ||
         config->uplink_bytes_per_s < 0 || config->n_blobs < 0 ||
         config->n_blobs > TESS_WIRE_BLOBS_MAX || config->plan_text_bytes < 1)
         return tess_error_set(error, TESS_E_CONFIG,
@@ -65,11 +65,11 @@ int64_t tess_coordinator_bytes(const struct tess_coordinator_config *config)
 static void init_own_node(struct tess_coordinator *c)
 {
     struct node *own = &c->nodes[0];
-    strcpy(own->name, "coordinator");
+    strcpy(own->name, c->config.name[0] ? c->config.name : "coordinator");
     own->state = c->config.is_computing ? TESS_NODE_READY : TESS_NODE_UNABLE;
     own->has_credit = true;
     own->credit = (struct tess_credit){1, INT64_MAX};
-    own->cost_per_us = (double)c->config.own_macs_per_s * 1e-6;
+    own->cost_per_us = (double)c->config.own_cost_per_s * 1e-6;
     c->n_nodes = 1;
 }
 
@@ -300,7 +300,7 @@ void tess_coordinator_report(const struct tess_coordinator *c, int number,
     memcpy(report_out->name, node->name, sizeof report_out->name);
     report_out->state = node->state;
     report_out->n_held = node->n_held;
-    report_out->macs_per_us = node->cost_per_us;
+    report_out->cost_per_us = node->cost_per_us;
     report_out->link_bytes_per_us = node->link_bytes_per_us;
 }
 

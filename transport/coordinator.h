@@ -35,7 +35,15 @@ enum {
 
 struct tess_coordinator;
 
+/* A first guess at a node that is known by name; what is measured takes its place. */
+struct tess_node_guess {
+    char name[TESS_WIRE_NAME];
+    int64_t cost_per_s; /* of the work's tiles; 0: not known */
+    int64_t link_bytes_per_s;
+};
+
 struct tess_coordinator_config {
+    char name[TESS_WIRE_NAME];           /* of this node, for reports */
     const struct tess_work *work;        /* borrowed, passes tess_work_check */
     uint64_t epoch;                      /* not 0; no two runs have the same */
     char kernels[TESS_WIRE_NAME];        /* workers of another family are refused */
@@ -44,9 +52,11 @@ struct tess_coordinator_config {
     int64_t plan_text_bytes;
     int max_workers, max_frames;
     int beat_ms, lease_ms;
-    bool is_computing;          /* computes tiles itself */
-    int64_t own_macs_per_s;     /* first guess at its own speed */
-    int64_t default_macs_per_s; /* of a worker that has not measured its own */
+    bool is_computing;                     /* computes tiles itself */
+    int64_t own_cost_per_s;                /* first guess at its own speed */
+    int64_t default_cost_per_s;            /* of a worker that nobody guesses */
+    const struct tess_node_guess *guesses; /* [n_guesses], borrowed: workers by name */
+    int n_guesses;
     int64_t link_bytes_per_s;   /* first guess at a worker's link */
     int64_t uplink_bytes_per_s; /* shared by all; 0: not limited */
     int64_t
@@ -131,6 +141,9 @@ struct tess_coordinator_action {
     struct tess_message message;
     struct tess_task_key key;
     bool is_own;
+    /* STORE: who computed it, when it was sent there, and for how long it was computed. */
+    int node;
+    int64_t sent_us, compute_us;
     struct tess_accounts accounts;
     char text[TESS_WIRE_TEXT];
 };
@@ -159,7 +172,7 @@ struct tess_node_report {
     int64_t compute_us;            /* of the tiles won */
     int64_t bytes_sent, bytes_got; /* payloads of tasks and results, of blobs */
     int64_t blob_bytes;
-    double macs_per_us, link_bytes_per_us; /* as measured now */
+    double cost_per_us, link_bytes_per_us; /* as measured now */
     int64_t resident_bytes;                /* as it last said */
 };
 

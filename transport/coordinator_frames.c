@@ -198,14 +198,23 @@ void tess_frames_lose(struct tess_coordinator *c, struct node *node, int index)
 
 /* --- results --- */
 
+/* When a tile was sent to a node, and for how long it was computed there; 0, 0: not known any
+ * more. */
+struct timing {
+    int64_t sent_us, compute_us;
+};
+
 static void win(struct tess_coordinator *c, struct frame *frame, struct attempt *attempt,
-                const struct tess_task_key *key, bool is_own)
+                const struct tess_task_key *key, int number, struct timing timing)
 {
     int64_t bytes =
         tess_parts_bytes(&tess_work_tile(c->config.work, key->stage, key->tile)->outputs);
     struct tess_coordinator_action *action = tess_coordinator_act(c, TESS_DO_STORE);
     action->key = *key;
-    action->is_own = is_own;
+    action->is_own = number == 0;
+    action->node = number;
+    action->sent_us = timing.sent_us;
+    action->compute_us = timing.compute_us;
     end_attempt(frame, key->tile, attempt, TESS_ATTEMPT_WON);
     frame->tiles[key->tile].is_won = true;
     frame->accounts.won_bytes += bytes;
@@ -216,25 +225,26 @@ static void win(struct tess_coordinator *c, struct frame *frame, struct attempt 
         end_stage(c, frame);
 }
 
-/* A valid result: books it. True if it won. */
-static bool book_result(struct tess_coordinator *c, const struct tess_task_key *key,
-                        int number)
+/* A valid result: books it, and its node's if it won. */
+static void book_result(struct tess_coordinator *c, const struct tess_task_key *key,
+                        int number, struct timing timing)
 {
     struct frame *frame;
     struct attempt *attempt = find_attempt(c, key, number, &frame);
     if (!attempt ||
         (attempt->end != TESS_ATTEMPT_OPEN && attempt->end != TESS_ATTEMPT_LOST)) {
         c->n_stale++;
-        return false;
+        return;
     }
     if (frame->tiles[key->tile].is_won) {
         end_attempt(frame, key->tile, attempt,
                     attempt->end == TESS_ATTEMPT_LOST ? TESS_ATTEMPT_LATE
                                                       : TESS_ATTEMPT_DUPLICATE);
-        return false;
+        return;
     }
-    win(c, frame, attempt, key, number == 0);
-    return true;
+    win(c, frame, attempt, key, number, timing);
+    c->nodes[number].report.n_won++;
+    c->nodes[number].report.compute_us += timing.compute_us;
 }
 
 /* Exponential averages; a new measurement weighs a half for speed, a quarter for the link.
@@ -297,16 +307,14 @@ void tess_frames_result(struct tess_coordinator *c, struct node *node,
     }
     int index = find_held(node, &result->key);
     node->n_bad = 0;
-    int64_t compute_us = 0; /* unknown once the node was given up */
+    struct timing timing = {0, 0};
     if (index >= 0) {
-        compute_us = measure(c, node, &node->held[index], result->compute_us,
-                             message->payload_bytes);
+        timing.sent_us = node->held[index].sent_us;
+        timing.compute_us = measure(c, node, &node->held[index], result->compute_us,
+                                    message->payload_bytes);
         drop_held(node, index);
     }
-    if (book_result(c, &result->key, (int)(node - c->nodes))) {
-        node->report.n_won++;
-        node->report.compute_us += compute_us;
-    }
+    book_result(c, &result->key, (int)(node - c->nodes), timing);
 }
 
 void tess_frames_own(struct tess_coordinator *c, const struct tess_task_key *key,
@@ -315,12 +323,10 @@ void tess_frames_own(struct tess_coordinator *c, const struct tess_task_key *key
     struct node *own = &c->nodes[0];
     int index = find_held(own, key);
     assert(index >= 0);
-    compute_us = measure(c, own, &own->held[index], compute_us, 0);
+    struct timing timing = {own->held[index].sent_us,
+                            measure(c, own, &own->held[index], compute_us, 0)};
     drop_held(own, index);
-    if (book_result(c, key, 0)) {
-        own->report.n_won++;
-        own->report.compute_us += compute_us;
-    }
+    book_result(c, key, 0, timing);
 }
 
 /* --- refusals --- */

@@ -83,6 +83,23 @@ static void welcome(struct tess_coordinator *c, struct node *node)
     send_plan(c, node);
 }
 
+static void guess(const struct tess_coordinator *c, struct node *node,
+                  const struct tess_hello *hello)
+{
+    int64_t cost_per_s =
+        hello->macs_per_s ? hello->macs_per_s : c->config.default_cost_per_s;
+    int64_t link_bytes_per_s = c->config.link_bytes_per_s;
+    for (int i = 0; i < c->config.n_guesses; i++)
+        if (strcmp(c->config.guesses[i].name, hello->name) == 0) {
+            if (c->config.guesses[i].cost_per_s > 0)
+                cost_per_s = c->config.guesses[i].cost_per_s;
+            link_bytes_per_s = c->config.guesses[i].link_bytes_per_s;
+        }
+    node->cost_per_us = (double)cost_per_s * 1e-6;
+    node->link_bytes_per_us = (double)link_bytes_per_s * 1e-6;
+    node->unable_stages = 0;
+}
+
 /* A new session. What was measured of the same process stays. */
 static void begin_session(struct tess_coordinator *c, struct node *node, uint32_t peer,
                           const struct tess_hello *hello)
@@ -91,12 +108,8 @@ static void begin_session(struct tess_coordinator *c, struct node *node, uint32_
         tess_hash_i64(tess_hash_i64(TESS_HASH_START, (int64_t)c->config.epoch),
                       (int64_t)++c->n_sessions);
     bool is_same = node->incarnation == hello->incarnation && node->cost_per_us > 0;
-    int64_t speed = hello->macs_per_s ? hello->macs_per_s : c->config.default_macs_per_s;
-    if (!is_same) {
-        node->cost_per_us = (double)speed * 1e-6;
-        node->link_bytes_per_us = (double)c->config.link_bytes_per_s * 1e-6;
-        node->unable_stages = 0;
-    }
+    if (!is_same)
+        guess(c, node, hello);
     memcpy(node->name, hello->name, sizeof node->name);
     node->incarnation = hello->incarnation;
     node->session = session ? session : 1;

@@ -91,7 +91,8 @@ static void end_stage(const struct tess_node_coordinator *node,
                       struct stored_frame *frame, int stage)
 {
     for (int i = 0; i < node->work->n_tensors; i++)
-        if (tess_work_last_reader(node->work, i) == stage) {
+        if (tess_work_last_reader(node->work, i) == stage &&
+            !(node->config.keeps && node->config.keeps[i])) {
             free(frame->tensors[i]);
             frame->tensors[i] = NULL;
         }
@@ -117,22 +118,26 @@ static void *pack_input(const struct tess_node_coordinator *node,
 }
 
 /* Allocates what the tile's stage writes when its first result comes. */
-static bool store(const struct tess_node_coordinator *node,
-                  const struct tess_task_key *key, const void *packed)
+static enum tess_status store(const struct tess_node_coordinator *node,
+                              const struct tess_coordinator_action *action,
+                              const void *packed, struct tess_error *error)
 {
+    const struct tess_task_key *key = &action->key;
     struct stored_frame *frame = find_frame(node, key->frame);
     const struct tess_parts *parts =
         &tess_work_tile(node->work, key->stage, key->tile)->outputs;
     const unsigned char *at = packed;
     if (!begin_stage(node, frame, key->stage))
-        return false;
+        return tess_error_nomem(error);
+    if (node->config.stored)
+        node->config.stored(node->config.context, action, now_us());
     for (int i = 0; i < parts->n; i++) {
         int tensor = parts->at[i].tensor;
         tess_part_unpack(&parts->at[i], &node->work->tensors[tensor], at,
                          frame->tensors[tensor]);
         at += tess_part_bytes(&parts->at[i]);
     }
-    return true;
+    return TESS_OK;
 }
 
 /* --- actions --- */
@@ -230,8 +235,7 @@ static enum tess_status act(struct tess_node_coordinator *node, const void *payl
         else if (action.verb == TESS_DO_COMPUTE)
             is_refused = !compute(node, &action.key);
         else if (action.verb == TESS_DO_STORE && status == TESS_OK)
-            status =
-                store(node, &action.key, payload) ? TESS_OK : tess_error_nomem(error);
+            status = store(node, &action, payload, error);
         else if (action.verb == TESS_DO_STAGE_DONE)
             end_stage(node, find_frame(node, action.key.frame), action.key.stage);
         else if (action.verb == TESS_DO_FRAME_DONE)

@@ -2,7 +2,7 @@
  * flight, and a thread that computes its own tiles.
  *
  * Decides nothing: who computes what is the state machine's. Holds a tensor from the stage
- * that writes it to the last one that reads it; tensors that nobody reads are the results.
+ * that writes it to the last one that reads it; results are the tensors that nobody reads.
  * All functions belong to one thread.
  */
 #ifndef TESS_TRANSPORT_NODE_COORDINATOR_H
@@ -23,6 +23,12 @@ struct tess_node_coordinator_config {
     enum tess_status (*read_blob)(void *context, int index, int64_t offset,
                                   int64_t n_bytes, void *bytes_out);
     void (*tell)(void *context, const char *text); /* or NULL */
+    /* Told of every tile as its result is stored: action.key, node, sent_us, compute_us; at
+     * `now_us` of tess_clock_us. Or NULL. */
+    void (*stored)(void *context, const struct tess_coordinator_action *action,
+                   int64_t now_us);
+    const bool *keeps; /* [n_tensors] tensors to be held until the frame is released; or
+                          NULL: only those that no tile reads */
     void *context;
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/arith.h"
 #include "base/clock.h"
+#include "executor/process_memory.h"
 #include "transport/tile_thread.h"
 
 enum { LONGEST_WAIT_US = 500000, LINGER_US = 300000 };
@@ -236,6 +237,7 @@ static enum tess_status step(struct worker_process *process, struct tess_error *
         act(process, NULL);
     }
     if (tess_worker_wake_us(process->machine) <= now_us()) {
+        tess_worker_set_resident(process->machine, tess_process_peak_bytes());
         tess_worker_tick(process->machine, now_us());
         act(process, NULL);
     }

@@ -445,7 +445,7 @@ static void create_coordinator(struct sim *sim)
     config.plan_text_bytes = PLAN_TEXT_BYTES;
     config.max_frames = sim->options.max_frames;
     config.is_computing = !sim->options.has_idle_coordinator;
-    config.own_macs_per_s = (int64_t)SIM_MACS_PER_US * 1000000;
+    config.own_cost_per_s = (int64_t)SIM_MACS_PER_US * 1000000;
     if (tess_coordinator_create(&config, &sim->coordinator, NULL) != TESS_OK)
         abort();
 }

@@ -64,7 +64,7 @@ static void test_plans_of_random_networks_become_work(void **state)
         tess_rng_init(&rng, seed + (uint64_t)i);
         struct tess_graph *graph = tess_random_net_create(&nets, &rng);
         struct tess_cluster_plan *plan = random_plan(graph, &rng);
-        if (plan && tess_cluster_work_init(&work, plan, graph, &error) == TESS_OK) {
+        if (plan && tess_cluster_work_init(&work, plan, graph, NULL, &error) == TESS_OK) {
             n_made++;
             assert_int_equal(tess_work_check(&work.work, NULL), TESS_OK);
             assert_int_equal(work.work.n_stages, plan->n_stages);
