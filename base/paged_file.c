@@ -175,6 +175,12 @@ void tess_paged_file_stream(struct tess_paged_file *file, bool leaves_cache)
                         leaves_cache ? POSIX_FADV_RANDOM : POSIX_FADV_SEQUENTIAL);
 }
 
+void tess_paged_file_pause(struct tess_paged_file *file)
+{
+    if (file->leaves_cache && file->n_bytes > 0)
+        drop(file, file->last_piece);
+}
+
 /* --- reading --- */
 
 enum tess_status tess_paged_file_read_aside(struct tess_paged_file *file, int64_t offset,

@@ -38,6 +38,11 @@ int64_t tess_paged_file_bytes(const struct tess_paged_file *file);    /* when op
  * may read ahead. Not while another thread reads. Cost: with `leaves_cache`, asking which pages are cached. */
 void tess_paged_file_stream(struct tess_paged_file *file, bool leaves_cache);
 
+/* Nobody goes on reading for now: with leaves_cache the piece last read is dropped, too. For
+ * whoever reads many files in turn, each of which would keep its own. Not while another thread
+ * reads. */
+void tess_paged_file_pause(struct tess_paged_file *file);
+
 /* Reads exactly `n_bytes` at `offset`, all within the file. TESS_E_IO, also if the file has
  * become shorter. Any number of threads may read one file. */
 enum tess_status tess_paged_file_read(struct tess_paged_file *file, int64_t offset,

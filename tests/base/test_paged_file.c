@@ -204,6 +204,27 @@ static void test_bytes_left_out_and_read_aside_are_dropped(void **state)
     assert_int_equal(n_cached, 0);
 }
 
+/* Of a file that was not cached, and of one that was. */
+static void test_a_pause_leaves_nothing_but_what_was_found(void **state)
+{
+    (void)state;
+    for (int64_t n_warm = 0; n_warm <= N_BYTES; n_warm += N_BYTES) {
+        int64_t n_before = 0, n_after = -1;
+        for (int i = 0; i < N_ATTEMPTS && (n_before == 0 || n_after != n_warm); i++) {
+            warm(n_warm);
+            struct tess_paged_file *file = open_right();
+            tess_paged_file_stream(file, true);
+            read_on(file, N_BYTES - 5 * PIECE, 60000);
+            n_before = cached_bytes(0, N_BYTES);
+            tess_paged_file_pause(file);
+            n_after = tess_min_i64(cached_bytes(0, N_BYTES), N_BYTES);
+            tess_paged_file_destroy(file);
+        }
+        assert_true(n_before > 0);
+        assert_int_equal(n_after, n_warm);
+    }
+}
+
 static void test_the_system_decides_unless_asked(void **state)
 {
     (void)state;
@@ -317,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_partly_cached_file_keeps_that_part),
         cmocka_unit_test(test_the_same_for_files_of_others),
         cmocka_unit_test(test_bytes_left_out_and_read_aside_are_dropped),
+        cmocka_unit_test(test_a_pause_leaves_nothing_but_what_was_found),
         cmocka_unit_test(test_the_system_decides_unless_asked),
         cmocka_unit_test(test_any_bytes_are_the_files),
         cmocka_unit_test(test_threads_share_one_file),
