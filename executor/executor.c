@@ -18,9 +18,12 @@ struct tess_executor {
     const struct tess_kernel_family *family;
     struct tess_kernel **kernels;      /* [n_ops], NULL for views and copies */
     struct tess_weight_store *weights; /* NULL: in the kernels */
+    bool is_on_shelf;                  /* that is, the weights */
     pthreadpool_t pool;                /* NULL: the caller's thread only */
-    char *arena;
-    size_t arena_bytes;
+    pthreadpool_t own_pool;            /* to be destroyed; NULL: none */
+    struct tess_memory_block *arena;   /* others may move it between runs */
+    struct tess_memory_block own_arena;
+    int64_t arena_bytes; /* at the front of it */
     int64_t heap_bytes;
 };
 
@@ -56,8 +59,8 @@ static struct tess_kernel_options kernel_options(const struct tess_executor *exe
         .max_out_rows = how->largest.n_rows,
         .max_out_cols = how->largest.n_cols,
         .without_weights = executor->weights && tess_op_has_weights(op),
-        .scratch = (float *)(void *)executor->arena,
-        .scratch_bytes = (int64_t)executor->arena_bytes,
+        .scratch = (float *)(void *)executor->arena->data,
+        .scratch_bytes = executor->arena_bytes,
     };
     bool is_gathered = how->in_temp[0] >= 0;
     bool is_scattered = how->out_temp >= 0 || how->is_spread;
@@ -91,8 +94,10 @@ static enum tess_status check_memory(const struct tess_executor *executor,
 {
     struct tess_memory memory = {0};
     tess_layout_memory(executor->layout, &memory);
-    int64_t allowed_bytes = memory.weights + memory.workspace;
-    if (executor->weights)
+    int64_t allowed_bytes = memory.workspace;
+    if (!executor->is_on_shelf)
+        allowed_bytes += memory.weights;
+    if (executor->weights && !executor->is_on_shelf)
         allowed_bytes += tess_layout_slots_bytes(executor->layout);
     if (executor->heap_bytes <= allowed_bytes)
         return TESS_OK;
@@ -135,9 +140,12 @@ static enum tess_status make_store(struct tess_executor *executor,
 {
     const struct tess_plan *plan = executor->layout->plan;
     assert(options->family->uses_packed == (plan->facts.has_packed_weights != 0));
+    executor->is_on_shelf = options->family->uses_packed && options->shelf;
+    struct tess_weight_supply supply = {options->blocks, options->weight_memory,
+                                        options->shelf, options->shelf_origins};
     if (options->family->uses_packed)
-        return tess_weight_store_create(executor->layout, &options->blocks,
-                                        &executor->weights, error);
+        return tess_weight_store_create(executor->layout, &supply, &executor->weights,
+                                        error);
     if (!is_streaming(plan))
         return TESS_OK;
     tess_error_set(error, TESS_E_CONFIG, "kernels of family %s cannot stream weights",
@@ -146,19 +154,27 @@ static enum tess_status make_store(struct tess_executor *executor,
     return TESS_E_CONFIG;
 }
 
-static enum tess_status map_arena(struct tess_executor *executor,
+static enum tess_status fit_arena(struct tess_executor *executor,
+                                  struct tess_memory_block *shared,
                                   struct tess_error *error)
 {
-    int64_t bytes = tess_layout_arena_bytes(executor->layout);
-    executor->arena_bytes = (size_t)tess_max_i64(bytes, 1);
-    void *arena = mmap(NULL, executor->arena_bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (arena == MAP_FAILED)
-        return tess_error_nomem(error);
-    /* Huge pages would make memory resident that the plan never touches. */
-    madvise(arena, executor->arena_bytes, MADV_NOHUGEPAGE);
-    executor->arena = arena;
-    return TESS_OK;
+    executor->arena = shared ? shared : &executor->own_arena;
+    executor->arena_bytes = tess_layout_arena_bytes(executor->layout);
+    return tess_memory_block_fit(executor->arena, executor->arena_bytes, error);
+}
+
+static enum tess_status take_pool(struct tess_executor *executor,
+                                  const struct tess_executor_options *options,
+                                  struct tess_error *error)
+{
+    executor->pool = options->pool;
+    if (options->pool || options->n_threads == 1)
+        return TESS_OK;
+    executor->pool = executor->own_pool = pthreadpool_create((size_t)options->n_threads);
+    if (executor->pool)
+        return TESS_OK;
+    return tess_error_set(error, TESS_E_NOMEM, "cannot start %d threads",
+                          options->n_threads);
 }
 
 enum tess_status tess_executor_create(const struct tess_layout *layout,
@@ -178,21 +194,15 @@ enum tess_status tess_executor_create(const struct tess_layout *layout,
         status = tess_error_nomem(error);
         goto out;
     }
-    if (options->n_threads > 1) {
-        executor->pool = pthreadpool_create((size_t)options->n_threads);
-        if (!executor->pool) {
-            status = tess_error_set(error, TESS_E_NOMEM, "cannot start %d threads",
-                                    options->n_threads);
-            goto out;
-        }
-    }
-    status = map_arena(executor, error);
+    status = take_pool(executor, options, error);
+    if (status == TESS_OK)
+        status = fit_arena(executor, options->arena, error);
     if (status == TESS_OK)
         status = make_store(executor, options, error);
     if (status == TESS_OK)
         status = make_kernels(executor, options, error);
-    if (status == TESS_OK) /* what unpacking left in the arena is of no use */
-        madvise(executor->arena, executor->arena_bytes, MADV_DONTNEED);
+    if (status == TESS_OK && !executor->weights) /* what unpacking left is of no use */
+        madvise(executor->arena->data, (size_t)executor->arena_bytes, MADV_DONTNEED);
 out:
     if (status != TESS_OK)
         tess_executor_destroy(executor);
@@ -217,19 +227,18 @@ void tess_executor_destroy(struct tess_executor *executor)
         return;
     tess_executor_drop_kernels(executor);
     free(executor->kernels);
-    if (executor->arena)
-        munmap(executor->arena, executor->arena_bytes);
-    if (executor->pool)
-        pthreadpool_destroy(executor->pool);
+    tess_memory_block_release(&executor->own_arena);
+    if (executor->own_pool)
+        pthreadpool_destroy(executor->own_pool);
     free(executor);
 }
 
 static struct tess_plane plane_at(const struct tess_executor *executor,
                                   const struct tess_place *place)
 {
-    assert(place->offset >= 0 && place->offset <= (int64_t)executor->arena_bytes);
+    assert(place->offset >= 0 && place->offset <= executor->arena_bytes);
     return (struct tess_plane){
-        .data = (float *)(void *)(executor->arena + place->offset),
+        .data = (float *)(void *)(executor->arena->data + place->offset),
         .row = place->row,
         .col = place->col,
         .n_rows = place->n_rows,
@@ -340,7 +349,7 @@ static enum tess_status run_kernel(struct tess_executor *executor, int op,
                                    struct tess_kernel_call *call,
                                    struct tess_error *error)
 {
-    if (executor->layout->plan->streamed[op])
+    if (executor->layout->plan->streamed[op] && !executor->is_on_shelf)
         return run_slices(executor, op, call, error);
     if (executor->weights)
         call->packed = tess_weight_store_resident(executor->weights, op);

@@ -14,6 +14,8 @@
 
 #include "base/error.h"
 #include "executor/kernel.h"
+#include "executor/memory_block.h"
+#include "executor/weight_shelf.h"
 #include "model/packed_source.h"
 #include "plan/layout.h"
 
@@ -43,6 +45,19 @@ struct tess_executor_options {
     struct tess_filter_source filters;
     struct tess_packed_source blocks;
     int n_threads; /* at least 1 */
+    /* What the caller shares among executors that never run at one time, all borrowed, each NULL
+     * for none: the executor then makes its own. */
+    struct pthreadpool *pool;        /* of n_threads threads */
+    struct tess_memory_block *arena; /* fitted during create; others may fit it, too,
+                                                but never to less */
+    struct tess_memory_block
+        *weight_memory; /* fitted during create, for this executor alone
+                                                until it is destroyed */
+    /* For families that use packed weights: all of them, streamed or not, lie on this shelf and
+     * `blocks` may be empty. Op `op` is op shelf_origins[op] there (NULL: has the same number),
+     * which is read during create only. */
+    struct tess_weight_shelf *shelf;
+    const int *shelf_origins;
     /* Told after each op whose kernel is made and whose weights are loaded; may be NULL. */
     void (*progress)(void *context, int n_done, int n_total);
     void *progress_context;
@@ -75,7 +90,7 @@ void tess_executor_drop_kernels(struct tess_executor *executor);
 struct tess_plane tess_executor_output(struct tess_executor *executor, int tensor);
 
 /* What the kernels of this executor hold, and the weights beside them: packed weights, slots of
- * streamed ones, tables, bookkeeping. */
+ * streamed ones, tables, bookkeeping. Not what is on a shelf. */
 int64_t tess_executor_heap_bytes(const struct tess_executor *executor);
 
 #endif

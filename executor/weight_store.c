@@ -24,7 +24,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/arith.h"
@@ -37,10 +36,11 @@ enum { STACK_BYTES = 64 * 1024 };
 
 struct tess_weight_store {
     const struct tess_layout *layout;
-    struct tess_packed_source blocks;
+    struct tess_weight_supply supply;
+    struct tess_memory_block own_memory; /* if the supply brings none */
     char *memory; /* resident blocks, then the slots; NULL if there are neither */
     int64_t memory_bytes, resident_bytes, slot_bytes;
-    int64_t *offsets; /* [n_ops] of a resident op's blocks in `memory`, -1: has none */
+    const void **resident; /* [n_ops] a resident op's blocks, NULL: has none */
 
     /* Of the thread that computes. */
     int64_t n_taken;
@@ -88,8 +88,9 @@ static enum tess_status read_slice(struct tess_weight_store *store, int op,
         return TESS_E_INTERNAL; /* ends the walk; nobody asks why */
     int slot = (int)(store->n_read % TESS_SLICES_N_SLOTS);
     char *packed = store->memory + store->resident_bytes + slot * store->slot_bytes;
-    enum tess_status status = store->blocks.read(store->blocks.context, op, first_block,
-                                                 n_blocks, packed, error);
+    const struct tess_packed_source *blocks = &store->supply.blocks;
+    enum tess_status status =
+        blocks->read(blocks->context, op, first_block, n_blocks, packed, error);
     if (status != TESS_OK)
         return status;
     pthread_mutex_lock(&store->mutex);
@@ -161,19 +162,28 @@ static enum tess_status start_reader(struct tess_weight_store *store,
 
 /* ---- the thread that computes ---- */
 
-/* Says where each op's blocks lie and how much that is. */
-static void place(struct tess_weight_store *store)
+static bool is_resident(const struct tess_weight_store *store, int op)
+{
+    bool is_streamed = store->layout->plan->streamed[op] && !store->supply.shelf;
+    return !is_streamed && tess_op_has_weights(&store->layout->graph->ops[op]);
+}
+
+static int64_t op_bytes(const struct tess_weight_store *store, int op)
+{
+    const struct tess_graph *graph = store->layout->graph;
+    return tess_packed_n_blocks(graph, op) * tess_packed_block_bytes(graph, op);
+}
+
+/* How much memory there is to map. */
+static void measure(struct tess_weight_store *store)
 {
     const struct tess_graph *graph = store->layout->graph;
     const struct tess_plan *plan = store->layout->plan;
     int64_t bytes = 0;
-    for (int op = 0; op < plan->n_ops; op++) {
-        store->offsets[op] = -1;
-        if (plan->streamed[op] || !tess_op_has_weights(&graph->ops[op]))
-            continue;
-        store->offsets[op] = bytes;
-        bytes += tess_packed_n_blocks(graph, op) * tess_packed_block_bytes(graph, op);
-    }
+    if (store->supply.shelf)
+        return;
+    for (int op = 0; op < plan->n_ops; op++)
+        bytes += is_resident(store, op) ? op_bytes(store, op) : 0;
     store->resident_bytes = tess_round_up(bytes, TESS_FACTS_PAGE_BYTES);
     store->slot_bytes =
         tess_round_up(tess_slices_slot_bytes(plan, graph), TESS_FACTS_PAGE_BYTES);
@@ -183,20 +193,31 @@ static void place(struct tess_weight_store *store)
 static enum tess_status map_memory(struct tess_weight_store *store,
                                    struct tess_error *error)
 {
-    if (store->memory_bytes == 0)
+    struct tess_memory_block *block = store->supply.memory;
+    if (store->memory_bytes == 0 && !block)
         return TESS_OK;
-    void *memory = mmap(NULL, (size_t)store->memory_bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return tess_error_nomem(error);
-    /* Huge pages would make the rest of a last page resident. */
-    madvise(memory, (size_t)store->memory_bytes, MADV_NOHUGEPAGE);
-    store->memory = memory;
-    return TESS_OK;
+    block = block ? block : &store->own_memory;
+    enum tess_status status = tess_memory_block_fit(block, store->memory_bytes, error);
+    store->memory = block->data;
+    return status;
+}
+
+/* Says where each resident op's blocks will lie, except those on a shelf. */
+static void place(struct tess_weight_store *store)
+{
+    char *packed = store->memory;
+    if (store->supply.shelf)
+        return;
+    for (int op = 0; op < store->layout->plan->n_ops; op++) {
+        if (!is_resident(store, op))
+            continue;
+        store->resident[op] = packed;
+        packed += op_bytes(store, op);
+    }
 }
 
 enum tess_status tess_weight_store_create(const struct tess_layout *layout,
-                                          const struct tess_packed_source *blocks,
+                                          const struct tess_weight_supply *supply,
                                           struct tess_weight_store **store_out,
                                           struct tess_error *error)
 {
@@ -204,19 +225,22 @@ enum tess_status tess_weight_store_create(const struct tess_layout *layout,
     if (!store)
         return tess_error_nomem(error);
     store->layout = layout;
-    store->blocks = *blocks;
+    store->supply = *supply;
     store->taken_op = store->read_op = -1;
     pthread_mutex_init(&store->mutex, NULL);
     pthread_cond_init(&store->changed, NULL);
     enum tess_status status = TESS_OK;
-    store->offsets = calloc((size_t)layout->plan->n_ops, sizeof *store->offsets);
-    if (!store->offsets) {
+    store->resident = calloc((size_t)layout->plan->n_ops, sizeof *store->resident);
+    if (!store->resident) {
         status = tess_error_nomem(error);
         goto out;
     }
-    place(store);
+    measure(store);
     status = map_memory(store, error);
-    if (status == TESS_OK && store->slot_bytes > 0)
+    if (status != TESS_OK)
+        goto out;
+    place(store);
+    if (store->slot_bytes > 0)
         status = start_reader(store, error);
 out:
     if (status != TESS_OK)
@@ -240,9 +264,8 @@ void tess_weight_store_destroy(struct tess_weight_store *store)
     }
     pthread_cond_destroy(&store->changed);
     pthread_mutex_destroy(&store->mutex);
-    if (store->memory)
-        munmap(store->memory, (size_t)store->memory_bytes);
-    free(store->offsets);
+    tess_memory_block_release(&store->own_memory);
+    free(store->resident);
     free(store);
 }
 
@@ -254,17 +277,22 @@ int64_t tess_weight_store_bytes(const struct tess_weight_store *store)
 enum tess_status tess_weight_store_load(struct tess_weight_store *store, int op,
                                         struct tess_error *error)
 {
-    int64_t offset = store->offsets[op];
-    if (offset < 0)
+    const struct tess_weight_supply *supply = &store->supply;
+    if (!is_resident(store, op))
         return TESS_OK;
-    return store->blocks.read(store->blocks.context, op, 0,
-                              tess_packed_n_blocks(store->layout->graph, op),
-                              store->memory + offset, error);
+    if (supply->shelf)
+        return tess_weight_shelf_find(supply->shelf,
+                                      supply->origins ? supply->origins[op] : op,
+                                      &store->resident[op], error);
+    char *packed = store->memory + ((const char *)store->resident[op] - store->memory);
+    return supply->blocks.read(supply->blocks.context, op, 0,
+                               tess_packed_n_blocks(store->layout->graph, op), packed,
+                               error);
 }
 
 const void *tess_weight_store_resident(const struct tess_weight_store *store, int op)
 {
-    return store->offsets[op] < 0 ? NULL : store->memory + store->offsets[op];
+    return store->resident[op];
 }
 
 void tess_weight_store_begin_run(struct tess_weight_store *store)

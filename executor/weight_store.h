@@ -8,6 +8,8 @@
  *         read it from the source
  *         compute it
  * except that an op of a single slice that runs twice in a row is read once.
+ * A store with a shelf (executor/weight_shelf.h) holds and reads nothing itself: all ops are
+ * resident, the plan's streamed ones, too.
  *
  * Does not know kernels, and asks plan and layout alone what to read. All functions belong
  * to one thread, the one that runs. The source is called from that thread while loading
@@ -19,6 +21,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "executor/memory_block.h"
+#include "executor/weight_shelf.h"
 #include "model/packed_source.h"
 #include "plan/layout.h"
 
@@ -30,25 +34,35 @@ struct tess_weight_slice {
     int first_block, n_blocks;
 };
 
+/* Where weights come from and where they lie, all borrowed. */
+struct tess_weight_supply {
+    struct tess_packed_source blocks; /* of the layout's ops; unused with a shelf */
+    struct tess_memory_block *memory; /* NULL: the store maps its own */
+    struct tess_weight_shelf *shelf;  /* NULL: none */
+    const int *
+        origins; /* [n_ops] an op's number on the shelf; NULL: its own. Not borrowed after
+                           loading. */
+};
+
 /* Maps the memory and, if the plan streams anything, starts the thread. Reads nothing yet.
- * `layout` and what `blocks` borrows must outlive the store. TESS_E_NOMEM. */
+ * `layout` and what `supply` borrows must outlive the store. TESS_E_NOMEM. */
 enum tess_status tess_weight_store_create(const struct tess_layout *layout,
-                                          const struct tess_packed_source *blocks,
+                                          const struct tess_weight_supply *supply,
                                           struct tess_weight_store **store_out,
                                           struct tess_error *error);
 
 /* Joins the thread and gives the memory back. Not between begin_run and end_run. */
 void tess_weight_store_destroy(struct tess_weight_store *store); /* accepts NULL */
 
-/* What is mapped: resident blocks and slots, each rounded up to pages. */
+/* What is mapped: resident blocks and slots, each rounded up to pages; 0 with a shelf. */
 int64_t tess_weight_store_bytes(const struct tess_weight_store *store);
 
-/* Reads the weights of op `op`, if it is resident and has any. Before the first run. What
- * the source reports. */
+/* Reads the weights of op `op`, if it is resident and has any, or finds them on the shelf. Before
+ * the first run. What the source reports. */
 enum tess_status tess_weight_store_load(struct tess_weight_store *store, int op,
                                         struct tess_error *error);
 
-/* All blocks of a loaded op; NULL of a streamed one. Borrowed from the store. */
+/* All blocks of a loaded op; NULL of a streamed one. Borrowed from the store or its shelf. */
 const void *tess_weight_store_resident(const struct tess_weight_store *store, int op);
 
 /* A run begins: from now on slices are read ahead. */

@@ -96,8 +96,8 @@ struct fixture {
 static struct tess_weight_store *new_store(struct fixture *fixture)
 {
     struct tess_weight_store *store = NULL;
-    struct tess_packed_source blocks = {read_numbers, &fixture->source};
-    assert_int_equal(tess_weight_store_create(fixture->layout, &blocks, &store, NULL),
+    struct tess_weight_supply supply = {.blocks = {read_numbers, &fixture->source}};
+    assert_int_equal(tess_weight_store_create(fixture->layout, &supply, &store, NULL),
                      TESS_OK);
     return store;
 }

@@ -1,0 +1,224 @@
+/* Problem: tiles of several shapes take turns in one process; setting up for each of them anew
+ * costs page faults, threads and the reading of weights.
+ *
+ * Method: an executor with what belongs to it sits in a seat. There is one seat, whose executor
+ * goes when a tile of another shape comes, or, with weights kept, a seat for each shape. What is
+ * the same for all of them is the machine's: threads, the arenas' memory, the weights' memory or
+ * the shelf.
+ *
+ * Invariant: with one seat, never more is resident than the plan of some tile run so far, the
+ * current one included, says. With weights kept: all weights asked for, once; what the plans say
+ * of kernels, summed; the largest of the arenas.
+ */
+#include "executor/tile_machine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pthreadpool.h>
+
+#include "base/arith.h"
+#include "executor/memory_block.h"
+#include "executor/weight_shelf.h"
+
+struct seat {
+    const struct tess_layout *layout;
+    struct tess_packed_renumbered blocks;
+    struct tess_executor *executor;
+};
+
+struct tess_tile_machine {
+    struct tess_tile_machine_config config;
+    pthreadpool_t pool;               /* NULL: the caller's thread only */
+    struct tess_memory_block arena;   /* of all executors */
+    struct tess_memory_block weights; /* of the only executor */
+    struct tess_weight_shelf *shelf;  /* NULL: weights are not kept */
+    int64_t most_bytes;               /* of the plans so far */
+    int n_seats, capacity;
+    struct seat **seats; /* executors know their addresses */
+};
+
+enum tess_status tess_tile_machine_create(const struct tess_tile_machine_config *config,
+                                          struct tess_tile_machine **machine_out,
+                                          struct tess_error *error)
+{
+    assert(config->n_threads >= 1 && config->family->uses_packed);
+    enum tess_status status = TESS_OK;
+    struct tess_tile_machine *machine = calloc(1, sizeof *machine);
+    if (!machine)
+        return tess_error_nomem(error);
+    machine->config = *config;
+    if (config->n_threads > 1) {
+        machine->pool = pthreadpool_create((size_t)config->n_threads);
+        if (!machine->pool)
+            status = tess_error_set(error, TESS_E_NOMEM, "cannot start %d threads",
+                                    config->n_threads);
+    }
+    if (status == TESS_OK && config->keeps_weights) {
+        machine->arena.spare_bytes = INT64_MAX; /* any other executor may come next */
+        status = tess_weight_shelf_create(config->graph, &config->blocks, &machine->shelf,
+                                          error);
+    }
+    if (status != TESS_OK)
+        tess_tile_machine_destroy(machine);
+    else
+        *machine_out = machine;
+    return status;
+}
+
+static void leave_seat(struct tess_tile_machine *machine)
+{
+    struct seat *seat = machine->seats[--machine->n_seats];
+    tess_executor_destroy(seat->executor);
+    free(seat);
+}
+
+void tess_tile_machine_destroy(struct tess_tile_machine *machine)
+{
+    if (!machine)
+        return;
+    while (machine->n_seats > 0)
+        leave_seat(machine);
+    free(machine->seats);
+    tess_weight_shelf_destroy(machine->shelf);
+    tess_memory_block_release(&machine->arena);
+    tess_memory_block_release(&machine->weights);
+    if (machine->pool)
+        pthreadpool_destroy(machine->pool);
+    free(machine);
+}
+
+/* ---- seats ---- */
+
+/* Lets pages stay that the next plan does not ask for but an earlier one was granted: first the
+ * arena's, then the weights'. */
+static void grant_spare(struct tess_tile_machine *machine,
+                        const struct tess_layout *layout)
+{
+    struct tess_memory memory = {0};
+    tess_layout_memory(layout, &memory);
+    machine->most_bytes = tess_max_i64(machine->most_bytes, memory.peak);
+    int64_t spare_bytes = machine->most_bytes - memory.peak;
+    int64_t left_bytes = tess_max_i64(0, machine->arena.touched_bytes - memory.arena);
+    machine->arena.spare_bytes = tess_min_i64(spare_bytes, left_bytes);
+    machine->weights.spare_bytes = spare_bytes - machine->arena.spare_bytes;
+}
+
+/* An empty one, at the end. */
+static enum tess_status add_seat(struct tess_tile_machine *machine,
+                                 struct tess_error *error)
+{
+    if (machine->n_seats == machine->capacity) {
+        int capacity = 2 * machine->capacity + 1;
+        struct seat **seats =
+            realloc(machine->seats, (size_t)capacity * sizeof(struct seat *));
+        if (!seats)
+            return tess_error_nomem(error);
+        machine->seats = seats;
+        machine->capacity = capacity;
+    }
+    struct seat *seat = calloc(1, sizeof *seat);
+    if (!seat)
+        return tess_error_nomem(error);
+    machine->seats[machine->n_seats++] = seat;
+    return TESS_OK;
+}
+
+static enum tess_status take_new_seat(struct tess_tile_machine *machine,
+                                      const struct tess_layout *layout,
+                                      const int *origins, struct seat **seat_out,
+                                      struct tess_error *error)
+{
+    const struct tess_tile_machine_config *config = &machine->config;
+    if (!machine->shelf) {
+        while (machine->n_seats > 0)
+            leave_seat(machine);
+        grant_spare(machine, layout);
+    }
+    enum tess_status status = add_seat(machine, error);
+    if (status != TESS_OK)
+        return status;
+    struct seat *seat = machine->seats[machine->n_seats - 1];
+    seat->layout = layout;
+    seat->blocks = (struct tess_packed_renumbered){config->blocks, origins};
+    struct tess_executor_options options = {
+        .family = config->family,
+        .blocks = tess_packed_renumber(&seat->blocks),
+        .n_threads = config->n_threads,
+        .pool = machine->pool,
+        .arena = &machine->arena,
+        .weight_memory = machine->shelf ? NULL : &machine->weights,
+        .shelf = machine->shelf,
+        .shelf_origins = origins,
+    };
+    status = tess_executor_create(layout, &options, &seat->executor, error);
+    if (status != TESS_OK)
+        leave_seat(machine);
+    else
+        *seat_out = seat;
+    return status;
+}
+
+static enum tess_status take_seat(struct tess_tile_machine *machine,
+                                  const struct tess_layout *layout, const int *origins,
+                                  struct seat **seat_out, struct tess_error *error)
+{
+    for (int i = 0; i < machine->n_seats; i++)
+        if (machine->seats[i]->layout == layout) {
+            *seat_out = machine->seats[i];
+            (*seat_out)->blocks.origins = origins;
+            return TESS_OK;
+        }
+    return take_new_seat(machine, layout, origins, seat_out, error);
+}
+
+/* ---- runs ---- */
+
+/* The map that a tile is computed for. */
+struct result {
+    const struct tess_tensor *tensor;
+    int op; /* whose output it is */
+    float *map;
+};
+
+static enum tess_status copy_result(void *context, int op, const struct tess_plane *part,
+                                    struct tess_error *error)
+{
+    const struct result *result = context;
+    size_t channels = (size_t)part->channels, n_cols = (size_t)part->n_cols;
+    (void)error;
+    if (op != result->op)
+        return TESS_OK;
+    for (int y = 0; y < part->n_rows; y++) {
+        size_t pixel =
+            (size_t)(part->row + y) * (size_t)result->tensor->w + (size_t)part->col;
+        const float *from = part->data + (size_t)y * part->row_stride;
+        float *to = result->map + pixel * channels;
+        if (part->pixel_stride == channels) {
+            memcpy(to, from, n_cols * channels * sizeof *to);
+            continue;
+        }
+        for (size_t x = 0; x < n_cols; x++)
+            memcpy(to + x * channels, from + x * part->pixel_stride,
+                   channels * sizeof *to);
+    }
+    return TESS_OK;
+}
+
+enum tess_status tess_tile_machine_run(struct tess_tile_machine *machine,
+                                       const struct tess_layout *layout,
+                                       const int *origins,
+                                       const struct tess_row_source *input, float *output,
+                                       struct tess_error *error)
+{
+    const struct tess_graph *graph = layout->graph;
+    struct seat *seat = NULL;
+    int last = graph->n_ops - 1;
+    struct result result = {&graph->tensors[graph->ops[last].output], last, output};
+    struct tess_observer observer = {copy_result, &result};
+    enum tess_status status = take_seat(machine, layout, origins, &seat, error);
+    if (status != TESS_OK)
+        return status;
+    return tess_executor_run(seat->executor, input, &observer, NULL, error);
+}
