@@ -28,6 +28,19 @@ static int print_help(const struct tess_args *args)
     return 0;
 }
 
+/* The commands of other programs, beside those of VERBS. */
+static const char *const PROGRAMS[TESS_N_VERBS] = {
+    [TESS_VERB_SCHEDULE] = "tessera-planner", [TESS_VERB_WORKER] = "tessera-node",
+    [TESS_VERB_CLUSTER_RUN] = "tessera-node", [TESS_VERB_CLUSTER_STATUS] = "tessera-node",
+    [TESS_VERB_KEYGEN] = "tessera-node",
+};
+
+/* The program that does what is asked for; NULL for this one. */
+static const char *other_program(const struct tess_args *args)
+{
+    return args->tests_links ? "tessera-node" : PROGRAMS[args->verb];
+}
+
 int main(int argc, char **argv)
 {
     struct tess_args args;
@@ -43,8 +56,9 @@ int main(int argc, char **argv)
     enum tess_status status = tess_args_parse(argc, argv, &args, &error);
     if (status == TESS_OK && args.has_help)
         return print_help(&args);
-    if (status == TESS_OK && args.verb == TESS_VERB_SCHEDULE)
-        status = tess_spawn_become("tessera-planner", argv, &error);
+    const char *other = status == TESS_OK ? other_program(&args) : NULL;
+    if (other)
+        status = tess_spawn_become(other, argv, &error);
     else if (status == TESS_OK)
         status = VERBS[args.verb](&args, &error);
     if (status != TESS_OK)

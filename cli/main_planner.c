@@ -1,11 +1,12 @@
 /* tessera-planner: the planner as a program of its own, started by tessera. Takes kernel facts
- * on standard input and the arguments of `tessera plan`, puts a plan out; or takes the arguments of
- * `tessera schedule`, and schedules.
+ * on standard input and the arguments of `tessera plan`, puts a plan out; or takes facts, a cluster
+ * and the arguments of `tessera cluster plan`; or takes those of `tessera schedule`, and schedules.
  *
  * It is separate so that the process that runs a plan holds neither the planner nor the solver,
  * and so that only this binary carries the solver's licence.
  */
 #include "cli/args.h"
+#include "cli/planner_cluster.h"
 #include "cli/verbs.h"
 
 int main(int argc, char **argv)
@@ -18,6 +19,9 @@ int main(int argc, char **argv)
         status = tess_verb_schedule(&args, &error);
     } else if (status == TESS_OK && args.verb == TESS_VERB_PLAN && args.reads_facts) {
         status = tess_verb_plan_here(&args, &error);
+    } else if (status == TESS_OK && args.verb == TESS_VERB_CLUSTER_PLAN &&
+               args.reads_facts) {
+        status = tess_planner_cluster(&args, &error);
     } else if (status == TESS_OK) {
         status =
             tess_error_set(&error, TESS_E_USAGE, "this program is started by tessera");

@@ -6,6 +6,7 @@
 
 #include "base/arith.h"
 #include "cli/cluster_search.h"
+#include "cli/node_echo.h"
 #include "executor/tile_machine.h"
 #include "model/op_blob.h"
 #include "plan/tile_plans.h"
@@ -13,7 +14,8 @@
 struct tess_node_runner {
     struct tess_node_runner_config config;
     struct tess_tile_runner tiles;
-    bool is_open;
+    bool is_open, is_echo;
+    struct tess_node_echo echo; /* while is_echo */
     struct tess_node_job job;
     struct tess_tile_plans plans;
     struct tess_op_blob_files *files; /* NULL: weights are in config.blocks */
@@ -27,6 +29,8 @@ static void close_job(void *self)
     tess_op_blob_files_close(runner->files);
     tess_tile_plans_release(&runner->plans);
     tess_node_job_release(&runner->job);
+    tess_node_echo_release(&runner->echo);
+    runner->is_echo = false;
     runner->machine = NULL;
     runner->files = NULL;
     runner->is_open = false;
@@ -143,12 +147,26 @@ static enum tess_status start_machine(struct tess_node_runner *runner,
     return tess_tile_machine_create(&config, &runner->machine, error);
 }
 
+static enum tess_status open_echo(struct tess_node_runner *runner, int n_tiles,
+                                  const struct tess_work **work_out,
+                                  int64_t *peak_bytes_out, struct tess_error *error)
+{
+    enum tess_status status = tess_node_echo_init(&runner->echo, n_tiles, error);
+    runner->is_echo = true;
+    *work_out = &runner->echo.work;
+    *peak_bytes_out = tess_session_base_bytes() + 4 * TESS_ECHO_TILE_BYTES;
+    return status;
+}
+
 static enum tess_status open_job(void *self, const char *text, size_t n_bytes,
                                  const struct tess_work **work_out,
                                  int64_t *peak_bytes_out, struct tess_error *error)
 {
     struct tess_node_runner *runner = self;
+    int n_echo_tiles;
     close_job(runner);
+    if (tess_node_echo_read(text, n_bytes, &n_echo_tiles))
+        return open_echo(runner, n_echo_tiles, work_out, peak_bytes_out, error);
     enum tess_status status = tess_node_job_read(&runner->job, text, n_bytes, error);
     if (status == TESS_OK)
         status = find_plans(runner, error);
@@ -254,6 +272,10 @@ static enum tess_status run_tile(void *self, int stage, int tile, const void *in
                                  void *output, struct tess_error *error)
 {
     struct tess_node_runner *runner = self;
+    if (runner->is_echo) {
+        tess_node_echo_run(input, output);
+        return TESS_OK;
+    }
     int number = runner->job.work.stages[stage].first_tile + tile;
     struct tess_cluster_place place = runner->job.work.places[number];
     const struct tess_tile_shape *shape = shape_at(runner, place.stage, place.tile);

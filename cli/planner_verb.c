@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/model_file.h"
 #include "cli/planner_curve.h"
+#include "cli/planner_input.h"
 #include "cli/planner_savings.h"
 #include "plan/plan_text.h"
 #include "planner/planner.h"
@@ -23,21 +24,6 @@ static enum tess_status read_facts(struct tess_kernel_facts *facts_out,
     if (status == TESS_OK)
         status = tess_facts_read(tess_text_string(&text), text.len, "kernel facts",
                                  facts_out, error);
-    tess_text_release(&text);
-    return status;
-}
-
-static enum tess_status read_profile(const char *path, struct tess_profile *profile_out,
-                                     struct tess_error *error)
-{
-    struct tess_text text;
-    if (!path)
-        return TESS_OK;
-    tess_text_init(&text);
-    enum tess_status status = tess_file_read(path, TEXT_LIMIT_BYTES, &text, error);
-    if (status == TESS_OK)
-        status = tess_profile_read(tess_text_string(&text), text.len, path, profile_out,
-                                   error);
     tess_text_release(&text);
     return status;
 }
@@ -80,8 +66,9 @@ static enum tess_status read_options(const struct tess_args *args,
     if (!tess_search_find(args->search))
         return unknown_search(args->search, error);
     enum tess_status status = read_facts(&options->facts, error);
-    return status == TESS_OK ? read_profile(args->profile, &options->profile, error)
-                             : status;
+    return status == TESS_OK
+               ? tess_planner_read_profile(args->profile, &options->profile, error)
+               : status;
 }
 
 static enum tess_status put_text(const char *path, struct tess_text *text,

@@ -124,6 +124,20 @@ enum tess_status tess_cluster_read(const char *text, size_t n_bytes,
     return status;
 }
 
+enum tess_status tess_cluster_has_stages(const char *text, size_t n_bytes,
+                                         const char *file_name, bool *has_stages_out,
+                                         struct tess_error *error)
+{
+    struct tess_yaml yaml;
+    enum tess_status status = tess_yaml_init(&yaml, text, n_bytes, file_name, error);
+    if (status == TESS_OK)
+        status = tess_yaml_expect(&yaml, yaml.root, TESS_YAML_MAP, error);
+    if (status == TESS_OK)
+        *has_stages_out = tess_yaml_find(yaml.root, "stages") != NULL;
+    tess_yaml_release(&yaml);
+    return status;
+}
+
 /* ---- stages ---- */
 
 /* Marks the ops that one number or range of layers, or of ops, names. */

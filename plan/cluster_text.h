@@ -39,6 +39,12 @@ enum tess_status tess_cluster_read(const char *text, size_t n_bytes,
                                    struct tess_cluster *cluster_out,
                                    struct tess_error *error);
 
+/* Is it a cluster plan, rather than a cluster: does it have stages? Looks at nothing else.
+ * TESS_E_CONFIG, TESS_E_NOMEM. */
+enum tess_status tess_cluster_has_stages(const char *text, size_t n_bytes,
+                                         const char *file_name, bool *has_stages_out,
+                                         struct tess_error *error);
+
 /* A plan for `graph`. On success *plan_out is new and passes tess_cluster_plan_check.
  * TESS_E_CONFIG with the place of the line at fault, TESS_E_NOMEM. */
 enum tess_status tess_cluster_plan_read(const char *text, size_t n_bytes,

@@ -31,8 +31,8 @@ enum tess_status tess_cluster_plan_find(const struct tess_graph *graph,
                                         struct tess_cluster_plan **plan_out,
                                         struct tess_error *error);
 
-/* Which nodes keep all weights of the network in memory, from frame to frame: those with room for
- * them and half as much again. Others read what a tile needs when it comes, or stream it. */
+/* Which nodes keep all weights of the network in memory, from frame to frame
+ * (tess_cluster_keeps). Others read what a tile needs when it comes, or stream it. */
 void tess_cluster_keep(const struct tess_graph *graph, const struct tess_cluster *cluster,
                        const struct tess_cluster_options *options,
                        bool keeps_out[TESS_CLUSTER_MOST_NODES]);

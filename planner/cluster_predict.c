@@ -1,8 +1,7 @@
 /* Problem: what a cluster plan's tiles take, in time and memory, and when each stage is done.
  *
  * Method: make each tile a graph of its own and ask the planner for one device for its fastest plan
- * within what its node leaves after messages: the input being read and the one that comes next,
- * and the result. Tiles of one shape are asked for once. Then run the stages on clocks
+ * within what its node leaves (planner/cluster_tile.h). Tiles of one shape are asked for once. Then run the stages on clocks
  * (planner/cluster_time.h).
  *
  * Cost: one search per shape and budget.
@@ -18,13 +17,15 @@
 #include "base/text.h"
 #include "partition/tile_graph.h"
 #include "planner/cluster_plan.h"
+#include "planner/cluster_tile.h"
 #include "planner/cluster_tiling.h"
 #include "planner/cluster_time.h"
 
-/* What one shape of tile takes within one budget. */
+/* What one shape of tile takes within one budget, both less what is held beside its plan. */
 struct tess_shape_cost {
     uint64_t hash;
-    int64_t budget_bytes;
+    int64_t budget_bytes; /* INT64_MAX: no limit */
+    bool keeps_weights;
     bool fits;
     int64_t peak_bytes;    /* the least budget, if it does not fit */
     int64_t weights_bytes; /* that it holds while it runs */
@@ -37,33 +38,25 @@ struct predictor {
     struct tess_cluster_plan *plan;
     bool assigns;
     bool keeps_weights[TESS_CLUSTER_MOST_NODES];
-    int64_t all_weights_bytes;
     struct tess_cluster_costs *costs;
 };
 
 static enum tess_status search(const struct predictor *predictor,
-                               const struct tess_graph *graph, int64_t budget_bytes,
-                               struct tess_shape_cost *cost_out, struct tess_error *error)
+                               const struct tess_graph *graph,
+                               const struct tess_tile_place *place, int64_t beside_bytes,
+                               struct tess_shape_cost *cost, struct tess_error *error)
 {
-    struct tess_planner_options options = predictor->options->planner;
-    struct tess_planner_report report = {0};
     struct tess_plan *plan = NULL;
-    struct tess_error found;
-    tess_error_init(&found);
-    options.budget_bytes = budget_bytes;
-    enum tess_status status = tess_planner_plan(graph, &options, &plan, &report, &found);
-    *cost_out =
-        (struct tess_shape_cost){.hash = graph->hash, .budget_bytes = budget_bytes};
-    if (status == TESS_E_INFEASIBLE) {
-        cost_out->peak_bytes = report.smallest_bytes;
-        return TESS_OK;
-    }
+    int64_t least_bytes = 0;
+    enum tess_status status =
+        tess_cluster_tile_plan(graph, &predictor->options->planner, place, beside_bytes,
+                               &plan, &least_bytes, error);
     if (status != TESS_OK)
-        return tess_error_set(error, status, "%s", found.message);
-    cost_out->fits = true;
-    cost_out->peak_bytes = plan->memory.peak;
-    cost_out->weights_bytes = plan->memory.weights;
-    cost_out->us = plan->predicted_us;
+        return status;
+    cost->fits = plan != NULL;
+    cost->peak_bytes = (plan ? plan->memory.peak : least_bytes) - beside_bytes;
+    cost->weights_bytes = plan ? plan->memory.weights : 0;
+    cost->us = plan ? plan->predicted_us : 0;
     tess_plan_destroy(plan);
     return TESS_OK;
 }
@@ -75,19 +68,26 @@ void tess_cluster_costs_release(struct tess_cluster_costs *costs)
 }
 
 static enum tess_status look_up(struct predictor *predictor,
-                                const struct tess_graph *graph, int64_t budget_bytes,
+                                const struct tess_graph *graph,
+                                const struct tess_tile_place *place, int64_t beside_bytes,
                                 struct tess_shape_cost *cost_out,
                                 struct tess_error *error)
 {
     struct tess_cluster_costs *costs = predictor->costs;
+    struct tess_shape_cost cost = {
+        .hash = graph->hash,
+        .budget_bytes =
+            place->memory_bytes > 0 ? place->memory_bytes - beside_bytes : INT64_MAX,
+        .keeps_weights = place->keeps_weights};
     for (int i = 0; i < costs->n; i++) {
         const struct tess_shape_cost *known = &costs->shapes[i];
-        if (known->hash == graph->hash && known->budget_bytes == budget_bytes) {
+        if (known->hash == cost.hash && known->budget_bytes == cost.budget_bytes &&
+            known->keeps_weights == cost.keeps_weights) {
             *cost_out = *known;
             return TESS_OK;
         }
     }
-    enum tess_status status = search(predictor, graph, budget_bytes, cost_out, error);
+    enum tess_status status = search(predictor, graph, place, beside_bytes, &cost, error);
     if (status != TESS_OK)
         return status;
     if (costs->n == costs->capacity) {
@@ -99,52 +99,17 @@ static enum tess_status look_up(struct predictor *predictor,
         costs->shapes = larger;
         costs->capacity = capacity;
     }
-    costs->shapes[costs->n++] = *cost_out;
+    costs->shapes[costs->n++] = *cost_out = cost;
     return TESS_OK;
-}
-
-/* Payloads of a tile. */
-static void set_bytes(const struct predictor *predictor, const struct tess_stage *stage,
-                      const struct tess_tile_graph *tile, struct tess_tile_job *job)
-{
-    bool is_input = stage->input.tensors[0] == TESS_GRAPH_INPUT &&
-                    stage->input.n_tensors == 1 && predictor->plan->sends_bytes;
-    job->in_bytes =
-        tess_region_n_pixels(&tile->input) * stage->input.c * (is_input ? 1 : 4);
-    job->out_bytes = tess_region_n_pixels(&tile->output) * stage->output.c * 4;
-}
-
-/* Bytes that `node` holds beside the tile's own plan. The coordinator holds the maps between the
- * stages, whole. */
-static int64_t held_bytes(const struct tess_stage *stage, const struct tess_tile_job *job,
-                          int node)
-{
-    if (node != TESS_CLUSTER_COORDINATOR)
-        return 2 * job->in_bytes + job->out_bytes;
-    return 4 * ((int64_t)stage->input.h * stage->input.w * stage->input.c +
-                (int64_t)stage->output.h * stage->output.w * stage->output.c);
-}
-
-static int64_t weights_bytes(const struct tess_graph *graph,
-                             const struct tess_cluster_options *options)
-{
-    int64_t bytes = 0;
-    for (int op = 0; op < graph->n_ops; op++)
-        bytes += tess_facts_weights_bytes(&options->planner.facts, graph, op);
-    return bytes;
 }
 
 void tess_cluster_keep(const struct tess_graph *graph, const struct tess_cluster *cluster,
                        const struct tess_cluster_options *options,
                        bool keeps_out[TESS_CLUSTER_MOST_NODES])
 {
-    int64_t bytes = weights_bytes(graph, options);
-    for (int node = 0; node < cluster->n_nodes; node++) {
-        int64_t has_bytes = cluster->nodes[node].memory_bytes;
-        keeps_out[node] =
-            has_bytes == 0 ||
-            has_bytes - options->planner.facts.base_bytes >= bytes + bytes / 2;
-    }
+    for (int node = 0; node < cluster->n_nodes; node++)
+        keeps_out[node] = tess_cluster_keeps(graph, &options->planner.facts,
+                                             cluster->nodes[node].memory_bytes);
 }
 
 static enum tess_status does_not_fit(const struct predictor *predictor,
@@ -171,26 +136,27 @@ static enum tess_status predict_on(struct predictor *predictor,
                                    struct tess_cluster_tile *tile,
                                    struct tess_tile_job *job, struct tess_error *error)
 {
-    const struct tess_cluster_node *who = &predictor->plan->cluster.nodes[node];
+    const struct tess_planner_options *options = &predictor->options->planner;
+    struct tess_tile_place place = {
+        .is_coordinator = node == TESS_CLUSTER_COORDINATOR,
+        .keeps_weights = predictor->keeps_weights[node],
+        .memory_bytes = predictor->plan->cluster.nodes[node].memory_bytes};
     struct tess_shape_cost cost;
-    set_bytes(predictor, stage, graph, job);
-    int64_t beside_bytes = held_bytes(stage, job, node);
-    int64_t budget_bytes = 0;
-    if (predictor->keeps_weights[node])
-        beside_bytes += predictor->all_weights_bytes -
-                        weights_bytes(graph->graph, predictor->options);
-    if (who->memory_bytes > 0)
-        budget_bytes = tess_max_i64(who->memory_bytes - beside_bytes, 1);
+    struct tess_tile_payload payload =
+        tess_cluster_tile_payload(stage, graph, predictor->plan->sends_bytes);
+    int64_t beside_bytes =
+        tess_cluster_tile_beside(stage, graph, &payload, &place, &options->facts);
     enum tess_status status =
-        look_up(predictor, graph->graph, budget_bytes, &cost, error);
+        look_up(predictor, graph->graph, &place, beside_bytes, &cost, error);
     if (status != TESS_OK)
         return status;
     tile->peak_bytes = cost.peak_bytes + beside_bytes;
     if (!cost.fits)
         return does_not_fit(predictor, stage, node, tile->peak_bytes, error);
+    job->in_bytes = payload.in_bytes;
+    job->out_bytes = payload.out_bytes;
     tile->predicted_us = job->compute_us = cost.us;
-    job->load_us = (double)cost.weights_bytes /
-                   predictor->options->planner.profile.stream_bytes_per_us;
+    job->load_us = (double)cost.weights_bytes / options->profile.stream_bytes_per_us;
     job->node = predictor->assigns ? -1 : node;
     return TESS_OK;
 }
@@ -257,7 +223,6 @@ enum tess_status tess_cluster_predict(const struct tess_graph *graph,
                                   .costs = costs};
     enum tess_status status = TESS_OK;
     tess_cluster_keep(graph, &plan->cluster, options, predictor.keeps_weights);
-    predictor.all_weights_bytes = weights_bytes(graph, options);
     plan->predicted_us = 0;
     plan->moved_bytes = 0;
     for (int i = 0; i < plan->n_stages && status == TESS_OK; i++) {

@@ -299,6 +299,7 @@ void tess_coordinator_report(const struct tess_coordinator *c, int number,
     *report_out = node->report;
     memcpy(report_out->name, node->name, sizeof report_out->name);
     report_out->state = node->state;
+    report_out->latency_us = node->latency_us;
     report_out->n_held = node->n_held;
     report_out->cost_per_us = node->cost_per_us;
     report_out->link_bytes_per_us = node->link_bytes_per_us;

@@ -165,7 +165,10 @@ enum tess_node_state {
 };
 
 struct tess_node_report {
-    char name[TESS_WIRE_NAME];
+    char name[TESS_WIRE_NAME], build[TESS_WIRE_NAME];
+    int cores;
+    int64_t memory_bytes; /* that it may hold; 0: no limit */
+    double latency_us;    /* one way; 0: not measured */
     enum tess_node_state state;
     int n_held;
     int64_t n_won, n_lost;

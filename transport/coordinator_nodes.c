@@ -111,6 +111,9 @@ static void begin_session(struct tess_coordinator *c, struct node *node, uint32_
     if (!is_same)
         guess(c, node, hello);
     memcpy(node->name, hello->name, sizeof node->name);
+    memcpy(node->report.build, hello->build, sizeof node->report.build);
+    node->report.cores = hello->cores;
+    node->report.memory_bytes = hello->memory_bytes;
     node->incarnation = hello->incarnation;
     node->session = session ? session : 1;
     node->state = TESS_NODE_JOINED;
