@@ -1,7 +1,8 @@
 /* SHA-256: names for contents. Two contents of one name are not to be expected even if
  * somebody looks for them, so what was fetched by its name is what was asked for.
  *
- * For detecting accidents base/crc32c.h is faster.
+ * A wall around libsodium, whose header base/sha256.c alone includes. For detecting accidents
+ * base/crc32c.h is faster.
  */
 #ifndef TESS_BASE_SHA256_H
 #define TESS_BASE_SHA256_H
@@ -16,11 +17,9 @@ struct tess_sha256 {
     uint8_t bytes[TESS_SHA256_BYTES];
 };
 
-/* A hash being computed, in place. */
+/* A hash being computed, in place: room for the library's state. */
 struct tess_sha256_run {
-    uint32_t state[8];
-    uint64_t n_bytes;
-    uint8_t block[64];
+    uint64_t room[13];
 };
 
 /* FIPS 180-4. Start, add the bytes in pieces of any size, end. */

@@ -8,6 +8,8 @@ target_compile_options(tessera_flags INTERFACE
     -Wvla -Wundef -Wcast-qual -Wswitch-enum -Wwrite-strings -Wformat=2
     -ffp-contract=off -fno-math-errno)
 target_link_libraries(tessera_flags INTERFACE m)
+# A program loads only the shared libraries it calls: every one of them takes memory.
+target_link_options(tessera_flags INTERFACE LINKER:--as-needed)
 if(TESSERA_SANITIZE)
     target_compile_options(tessera_flags INTERFACE
         -fsanitize=${TESSERA_SANITIZE} -fno-omit-frame-pointer)
