@@ -20,7 +20,8 @@ void tess_node_local_cluster(const struct tess_args *args,
     for (int i = 0; i < cluster_out->n_nodes; i++) {
         struct tess_cluster_node *node = &cluster_out->nodes[i];
         /* The processors are the workers': this process only takes what nobody else can. */
-        *node = (struct tess_cluster_node){.speed = i == 0 ? 0.001 : 1,
+        *node = (struct tess_cluster_node){.speed = 1,
+                                           .only_serves = i == 0,
                                            .memory_bytes = args->memory_bytes,
                                            .link_mbit = 10000,
                                            .latency_us = 50};

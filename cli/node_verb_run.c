@@ -400,6 +400,7 @@ static enum tess_status start(struct cluster_run *run, struct tess_error *error)
     config.core.blobs = run->entries;
     config.core.n_blobs = run->blobs.n_blobs;
     config.core.is_computing = true;
+    config.core.is_reserve = cluster->nodes[0].only_serves;
     config.core.own_cost_per_s = (int64_t)(cluster->nodes[0].speed * 1e9) + 1;
     config.core.default_cost_per_s = 1000000000;
     config.core.guesses = run->guesses;

@@ -22,7 +22,8 @@ enum { TESS_CLUSTER_MOST_NODES = 64, TESS_CLUSTER_COORDINATOR = 0 };
 
 struct tess_cluster_node {
     char name[32];
-    double speed; /* of computing, relative to the device that was profiled; > 0 */
+    double speed;     /* of computing, relative to the device that was profiled; > 0 */
+    bool only_serves; /* the coordinator: computes only what nobody else can */
     int64_t memory_bytes; /* that the whole process may hold; 0: no limit */
     double link_mbit;     /* megabits per second, each way; > 0 */
     double latency_us;    /* of a message, one way */

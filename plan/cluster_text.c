@@ -45,11 +45,33 @@ static enum tess_status read_decimal(const struct tess_yaml *yaml,
     return node ? tess_yaml_decimal(yaml, node, low, high, value_out, error) : TESS_OK;
 }
 
+static enum tess_status read_computes(const struct tess_yaml *yaml,
+                                      const struct tess_yaml_node *item, bool is_first,
+                                      struct tess_cluster_node *node_out,
+                                      struct tess_error *error)
+{
+    const struct tess_yaml_node *computes = tess_yaml_find(item, "computes");
+    if (!computes)
+        return TESS_OK;
+    enum tess_status status = tess_yaml_expect(yaml, computes, TESS_YAML_SCALAR, error);
+    if (status != TESS_OK)
+        return status;
+    node_out->only_serves = strcmp(computes->text, "no") == 0;
+    if (!node_out->only_serves && strcmp(computes->text, "yes") != 0)
+        return tess_yaml_error(yaml, computes, error, "expected yes or no");
+    if (node_out->only_serves && !is_first)
+        return tess_yaml_error(
+            yaml, computes, error,
+            "only the first node, the coordinator, may leave computing "
+            "to others");
+    return TESS_OK;
+}
+
 static enum tess_status read_node(const struct tess_yaml *yaml,
                                   const struct tess_yaml_node *item,
                                   struct tess_cluster *cluster, struct tess_error *error)
 {
-    static const char *const known[] = {"name", "speed",      "memory",
+    static const char *const known[] = {"name", "speed",      "computes", "memory",
                                         "mbit", "latency_ms", NULL};
     const struct tess_yaml_node *name = NULL, *memory = NULL;
     struct tess_cluster_node node = {.speed = 1, .link_mbit = 100, .latency_us = 500};
@@ -73,6 +95,8 @@ static enum tess_status read_node(const struct tess_yaml *yaml,
                                  error);
     if (status == TESS_OK)
         status = read_decimal(yaml, item, "speed", 0.000001, 1e6, &node.speed, error);
+    if (status == TESS_OK)
+        status = read_computes(yaml, item, cluster->n_nodes == 0, &node, error);
     if (status == TESS_OK)
         status = read_decimal(yaml, item, "mbit", 0.001, 1e9, &node.link_mbit, error);
     if (status == TESS_OK)

@@ -5,6 +5,7 @@
  *     nodes:                                  model: yolov2
  *       - name: gate                          model_hash: 0123456789abcdef
  *         speed: 1                            input: bytes           # or floats
+ *         computes: yes    # no: others do; for the first node
  *         memory: 400M     # or none          stages:
  *         mbit: 940                             - layers: 0..15      # or a list of such; or ops:
  *         latency_ms: 0.3                         grid: 5x5          # or tiles:

@@ -30,6 +30,8 @@ static void put_nodes(struct tess_text *text, const struct tess_cluster *cluster
         tess_yaml_write_name(text, node->name);
         tess_text_printf(text, "\n");
         put_decimal(text, "    speed", node->speed, 6);
+        if (node->only_serves)
+            tess_text_printf(text, "    computes: no\n");
         if (node->memory_bytes > 0)
             put_bytes(text, "    memory", node->memory_bytes);
         put_decimal(text, "    mbit", node->link_mbit, 3);

@@ -194,7 +194,8 @@ static void set_least(struct finder *finder)
     const struct tess_profile *profile = &finder->options->planner.profile;
     double speed = 0;
     for (int node = 0; node < finder->cluster->n_nodes; node++)
-        speed += finder->cluster->nodes[node].speed;
+        if (!finder->cluster->nodes[node].only_serves || finder->cluster->n_nodes == 1)
+            speed += finder->cluster->nodes[node].speed;
     finder->least_us[0] = 0;
     for (int op = 0; op < finder->graph->n_ops; op++) {
         double us = 0;

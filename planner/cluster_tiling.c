@@ -132,16 +132,18 @@ static enum tess_status try_grid(struct tryer *tryer, int n_rows, int n_cols,
     return TESS_OK;
 }
 
-/* Bands of one node each: tile i is node i % n_nodes's, in column i % n_columns. */
+/* Bands of one node each: of n_nodes nodes that compute, the first being node `first`, tile i is
+ * number i % n_nodes's, in column i % n_columns. */
 struct banding {
+    int first, n_nodes;
     int n_tiles, n_columns;
-    double shares[TESS_CLUSTER_MOST_NODES]; /* of the rows, by node */
+    double shares[TESS_CLUSTER_MOST_NODES]; /* of the rows, by those nodes */
 };
 
 /* Sets the tiles of one column from their nodes' shares, at least a row each. */
 static void set_column(struct tryer *tryer, const struct banding *banding, int column)
 {
-    int n_nodes = tryer->cluster->n_nodes, height = tryer->stage->output.h;
+    int n_nodes = banding->n_nodes, height = tryer->stage->output.h;
     int width = tryer->stage->output.w, n_columns = banding->n_columns;
     int n_left = (banding->n_tiles - column - 1) / n_columns + 1, begin = 0;
     double total = 0, sum = 0;
@@ -157,7 +159,7 @@ static void set_column(struct tryer *tryer, const struct banding *banding, int c
         tryer->tiles[i] = (struct tess_cluster_tile){
             .output = {{{begin, end},
                         {width * column / n_columns, width * (column + 1) / n_columns}}},
-            .node = i % n_nodes};
+            .node = banding->first + i % n_nodes};
         begin = end;
     }
 }
@@ -165,13 +167,17 @@ static void set_column(struct tryer *tryer, const struct banding *banding, int c
 /* `per_node` bands for each node: with two, it receives one while it computes the other. */
 static void try_balanced(struct tryer *tryer, int n_columns, int per_node)
 {
-    int n_nodes = tryer->cluster->n_nodes;
-    struct banding banding = {.n_tiles = n_nodes * per_node, .n_columns = n_columns};
+    int first = tryer->cluster->nodes[TESS_CLUSTER_COORDINATOR].only_serves;
+    int n_nodes = tryer->cluster->n_nodes - first;
+    struct banding banding = {.first = first,
+                              .n_nodes = n_nodes,
+                              .n_tiles = n_nodes * per_node,
+                              .n_columns = n_columns};
     if (n_columns > tryer->stage->output.w || n_columns > banding.n_tiles ||
         (banding.n_tiles + n_columns - 1) / n_columns > tryer->stage->output.h)
         return;
     for (int node = 0; node < n_nodes; node++)
-        banding.shares[node] = tryer->cluster->nodes[node].speed;
+        banding.shares[node] = tryer->cluster->nodes[first + node].speed;
     for (int round = 0; round < BALANCE_ROUNDS; round++) {
         double ends_us[TESS_CLUSTER_MOST_NODES] = {0}, mean_us = 0;
         for (int column = 0; column < n_columns; column++)

@@ -100,6 +100,8 @@ double tess_cluster_stage_us(const struct tess_cluster *cluster,
         int end = job->node >= 0 ? job->node + 1 : cluster->n_nodes;
         double best_us = INFINITY;
         for (int node = first; node < end; node++) {
+            if (cluster->nodes[node].only_serves && end - first > 1)
+                continue;
             struct clocks clocks = scheduler.clocks;
             double done_us = run(&scheduler, job, node, &clocks);
             if (done_us < best_us) {

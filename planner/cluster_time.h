@@ -22,7 +22,8 @@ struct tess_tile_job {
 
 /* Runs the jobs of one stage in the given order and returns when the last is done, from an idle
  * cluster at time 0. A job without a node goes to the one that finishes it first (earliest finish
- * time; Topcuoglu, Hariri, Wu, IEEE TPDS 13(3), 2002), the first of equals. Nodes with
+ * time; Topcuoglu, Hariri, Wu, IEEE TPDS 13(3), 2002), the first of equals, never to one that only
+ * serves unless it is alone. Nodes with
  * keeps_weights[node] have all weights in memory from the frame before.
  * `message_bytes_per_us` is at which rate a device of speed 1 handles messages. Cost: O(jobs *
  * nodes). */

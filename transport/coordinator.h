@@ -53,6 +53,7 @@ struct tess_coordinator_config {
     int max_workers, max_frames;
     int beat_ms, lease_ms;
     bool is_computing;                     /* computes tiles itself */
+    bool is_reserve;                       /* only tiles that no worker can compute */
     int64_t own_cost_per_s;                /* first guess at its own speed */
     int64_t default_cost_per_s;            /* of a worker that nobody guesses */
     const struct tess_node_guess *guesses; /* [n_guesses], borrowed: workers by name */

@@ -38,6 +38,7 @@ static struct tess_dispatch_node describe(const struct tess_coordinator *c, int 
 {
     const struct node *node = &c->nodes[number];
     struct tess_dispatch_node of = {
+        .is_reserve = number == 0 && c->config.is_reserve,
         .is_able = node->state == TESS_NODE_READY && node->has_credit &&
                    node->paused_until_us <= c->now_us &&
                    (number == 0 || node->has_peer[TESS_CHANNEL_DATA]),

@@ -41,6 +41,16 @@ static bool is_possible(const struct tess_dispatch_node *node, int number,
            !(tile->unable_nodes >> number & 1);
 }
 
+/* Could a node that is no reserve do it, now or later? */
+static bool has_other(const struct tess_dispatch_node *nodes, int n_nodes,
+                      const struct tess_dispatch_tile *tile)
+{
+    for (int n = 0; n < n_nodes; n++)
+        if (!nodes[n].is_reserve && is_possible(&nodes[n], n, tile))
+            return true;
+    return false;
+}
+
 static void give(struct tess_dispatch_node *node, struct tess_dispatch_tile *tile,
                  const struct finish *finish)
 {
@@ -70,8 +80,10 @@ void tess_dispatch(struct tess_dispatch_node *nodes, int n_nodes,
         struct finish best = {0};
         tile->node = -1;
         tile->is_sent = false;
+        bool spares_reserve = has_other(nodes, n_nodes, tile);
         for (int n = 0; n < n_nodes; n++) {
-            if (!is_possible(&nodes[n], n, tile))
+            if (!is_possible(&nodes[n], n, tile) ||
+                (nodes[n].is_reserve && spares_reserve))
                 continue;
             struct finish finish =
                 predict(&nodes[n], tile, uplink_free_us, uplink_bytes_per_us);

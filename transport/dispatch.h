@@ -32,6 +32,7 @@ enum { TESS_DISPATCH_NODES_MAX = 33 };
 
 /* Times in us from now on; rates per us, above 0. */
 struct tess_dispatch_node {
+    bool is_reserve; /* gets only what no other node can do */
     bool is_able;
     int room_tiles; /* that may be given to it now */
     int64_t room_bytes;
