@@ -9,10 +9,15 @@
 #include "cli/verbs.h"
 
 static tess_verb_function *const VERBS[TESS_N_VERBS] = {
-    [TESS_VERB_INFO] = tess_verb_info,       [TESS_VERB_PLAN] = tess_verb_plan,
-    [TESS_VERB_VERIFY] = tess_verb_verify,   [TESS_VERB_RUN] = tess_verb_run,
-    [TESS_VERB_BENCH] = tess_verb_bench,     [TESS_VERB_SYNTH] = tess_verb_synth,
-    [TESS_VERB_COMPILE] = tess_verb_compile, [TESS_VERB_DOCTOR] = tess_verb_doctor,
+    [TESS_VERB_INFO] = tess_verb_info,
+    [TESS_VERB_PLAN] = tess_verb_plan,
+    [TESS_VERB_VERIFY] = tess_verb_verify,
+    [TESS_VERB_RUN] = tess_verb_run,
+    [TESS_VERB_BENCH] = tess_verb_bench,
+    [TESS_VERB_SYNTH] = tess_verb_synth,
+    [TESS_VERB_COMPILE] = tess_verb_compile,
+    [TESS_VERB_DOCTOR] = tess_verb_doctor,
+    [TESS_VERB_CLUSTER_PLAN] = tess_verb_cluster_plan,
 };
 
 static int print_help(const struct tess_args *args)

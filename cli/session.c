@@ -10,7 +10,7 @@
 #include "base/arith.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "cli/spawn.h"
+#include "cli/command.h"
 #include "executor/process_memory.h"
 #include "plan/layout.h"
 #include "plan/plan_text.h"
@@ -102,102 +102,64 @@ void tess_session_release(struct tess_session *session)
     memset(session, 0, sizeof *session);
 }
 
-enum { MAX_ARGUMENTS = 40 };
-
-struct command {
-    char *argv[MAX_ARGUMENTS];
-    char numbers[8][32];
-    int n, n_numbers;
-};
-
-static void add(struct command *command, const char *argument)
+static void add_techniques(const struct tess_args *args, struct tess_command *command)
 {
-    command->argv[command->n++] = (char *)(uintptr_t)argument;
-    command->argv[command->n] = NULL;
+    tess_command_add_pair(command, "--search", args->search);
+    tess_command_add_pair(command, "--halo", args->halo);
+    if (args->forbids_columns)
+        tess_command_add(command, "--no-columns");
+    if (args->forbids_copies)
+        tess_command_add(command, "--no-copies");
+    if (args->forbids_reorder)
+        tess_command_add(command, "--no-reorder");
+    if (args->forbids_placement)
+        tess_command_add(command, "--no-placement");
+    if (args->forbids_streaming)
+        tess_command_add(command, "--no-streaming");
+    if (args->rewrites)
+        tess_command_add(command, "--rewrite");
 }
 
-static void add_pair(struct command *command, const char *name, const char *value)
-{
-    if (value) {
-        add(command, name);
-        add(command, value);
-    }
-}
-
-static void add_number(struct command *command, const char *name, int64_t value)
-{
-    char *text = command->numbers[command->n_numbers++];
-    snprintf(text, sizeof command->numbers[0], "%lld", (long long)value);
-    add_pair(command, name, text);
-}
-
-static void build_command(const struct tess_session *session, const char *planner,
-                          int64_t input_bytes, struct command *command)
+static void build_command(const struct tess_session *session, int64_t input_bytes,
+                          struct tess_command *command)
 {
     const struct tess_args *args = session->args;
-    add(command, planner);
-    add(command, "plan");
-    add(command, args->model);
-    add(command, "--facts-from-stdin");
+    tess_command_add(command, "plan");
+    tess_command_add(command, args->model);
+    tess_command_add(command, "--facts-from-stdin");
     if (args->has_budget)
-        add_number(command, "--memory", args->memory_bytes);
-    add_number(command, "--threads", session->n_threads);
-    add_number(command, "--input-bytes", input_bytes);
-    add_pair(command, "--search", args->search);
-    add_pair(command, "--halo", args->halo);
-    add_pair(command, "--profile", session->profile[0] ? session->profile : NULL);
-    if (args->forbids_columns)
-        add(command, "--no-columns");
-    if (args->forbids_copies)
-        add(command, "--no-copies");
-    if (args->forbids_reorder)
-        add(command, "--no-reorder");
-    if (args->forbids_placement)
-        add(command, "--no-placement");
-    if (args->forbids_streaming)
-        add(command, "--no-streaming");
-    if (args->rewrites)
-        add(command, "--rewrite");
+        tess_command_add_number(command, "--memory", args->memory_bytes);
+    tess_command_add_number(command, "--threads", session->n_threads);
+    tess_command_add_number(command, "--input-bytes", input_bytes);
+    tess_command_add_pair(command, "--profile",
+                          session->profile[0] ? session->profile : NULL);
+    add_techniques(args, command);
     if (args->is_savings)
-        add(command, "--savings");
+        tess_command_add(command, "--savings");
     if (args->is_curve) {
-        add(command, "--curve");
-        add_pair(command, "--json", args->json);
+        tess_command_add(command, "--curve");
+        tess_command_add_pair(command, "--json", args->json);
     }
-    add(command, "--quiet");
-    if (args->has_layers) {
-        char *text = command->numbers[command->n_numbers++];
-        snprintf(text, sizeof command->numbers[0], "%lld..%lld",
-                 (long long)args->first_layer, (long long)args->last_layer);
-        add_pair(command, "--layers", text);
-    }
+    tess_command_add(command, "--quiet");
+    if (args->has_layers)
+        tess_command_add_range(command, "--layers", args->first_layer, args->last_layer);
 }
 
 enum tess_status tess_session_search(const struct tess_session *session,
                                      int64_t input_bytes, struct tess_text *text_out,
                                      struct tess_error *error)
 {
-    char planner[4096];
+    struct tess_command command;
     struct tess_text facts;
-    struct command command = {.n = 0};
-    int exit_code = 0;
-    enum tess_status status =
-        tess_spawn_find("tessera-planner", planner, sizeof planner, error);
+    enum tess_status status = tess_command_init(&command, error);
     if (status != TESS_OK)
         return status;
     tess_text_init(&facts);
     tess_facts_write(&session->facts, &facts);
-    build_command(session, planner, input_bytes, &command);
-    status = tess_spawn(command.argv, &facts, text_out, &exit_code, error);
+    build_command(session, input_bytes, &command);
+    status = tess_command_run(&command, &facts, text_out, error);
     tess_text_release(&facts);
-    if (status != TESS_OK || exit_code == 0)
-        return status;
-    /* The planner has told the user already: an error without a message says no more. */
-    for (int code = TESS_E_INTERNAL; code <= TESS_E_NOMEM; code++)
-        if (tess_status_exit_code((enum tess_status)code) == exit_code)
-            return tess_error_set(error, (enum tess_status)code, "%s", "");
-    return tess_error_set(error, TESS_E_INTERNAL, "the planner ended with code %d",
-                          exit_code);
+    return status;
 }
 
 /* Splits what the plan wants to have split. */

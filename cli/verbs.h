@@ -19,6 +19,7 @@ tess_verb_function tess_verb_bench;
 tess_verb_function tess_verb_synth;
 tess_verb_function tess_verb_compile;
 tess_verb_function tess_verb_doctor;
+tess_verb_function tess_verb_cluster_plan;
 
 /* What the planner program does: facts on standard input, plan on standard output; and schedules,
  * which need nothing of this process. */

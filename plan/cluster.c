@@ -72,6 +72,49 @@ enum tess_status tess_cluster_plan_add(struct tess_cluster_plan *plan, const int
     return TESS_OK;
 }
 
+static int find_node(const struct tess_cluster *cluster, const char *name)
+{
+    for (int i = 0; i < cluster->n_nodes; i++)
+        if (strcmp(cluster->nodes[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+enum tess_status tess_cluster_plan_set_cluster(struct tess_cluster_plan *plan,
+                                               const struct tess_cluster *cluster,
+                                               struct tess_error *error)
+{
+    int becomes[TESS_CLUSTER_MOST_NODES];
+    for (int i = 0; i < plan->cluster.n_nodes; i++)
+        becomes[i] = find_node(cluster, plan->cluster.nodes[i].name);
+    for (int pass = 0; pass < 2; pass++) /* looks first, changes then */
+        for (int i = 0; i < plan->n_stages; i++)
+            for (int at = 0; at < plan->stages[i].n_tiles; at++) {
+                int *node = &plan->stages[i].tiles[at].node;
+                if (pass == 1)
+                    *node = becomes[*node];
+                else if (becomes[*node] < 0)
+                    return tess_error_set(error, TESS_E_CONFIG,
+                                          "there is no node %s, which the cluster plan "
+                                          "has tiles for",
+                                          plan->cluster.nodes[*node].name);
+            }
+    plan->cluster = *cluster;
+    return TESS_OK;
+}
+
+struct tess_cluster_payload tess_cluster_payload_of(const struct tess_stage *stage,
+                                                    const struct tess_region *input,
+                                                    const struct tess_region *output,
+                                                    bool sends_bytes)
+{
+    bool is_bytes = sends_bytes && stage->input.n_tensors == 1 &&
+                    stage->input.tensors[0] == TESS_GRAPH_INPUT;
+    return (struct tess_cluster_payload){
+        .in_bytes = tess_region_n_pixels(input) * stage->input.c * (is_bytes ? 1 : 4),
+        .out_bytes = tess_region_n_pixels(output) * stage->output.c * 4};
+}
+
 struct tess_cluster_tile *tess_cluster_grid(const struct tess_region *whole, int n_rows,
                                             int n_cols)
 {

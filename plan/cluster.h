@@ -73,12 +73,30 @@ enum tess_status tess_cluster_plan_add(struct tess_cluster_plan *plan, const int
                                        int n_ops, const struct tess_cluster_tile *tiles,
                                        int n_tiles, struct tess_error *error);
 
+/* Puts the nodes of `cluster` in the place of the plan's: tiles stay with the nodes of their name, and
+ * the first node is the coordinator. TESS_E_CONFIG if `cluster` lacks a node that has a tile. */
+enum tess_status tess_cluster_plan_set_cluster(struct tess_cluster_plan *plan,
+                                               const struct tess_cluster *cluster,
+                                               struct tess_error *error);
+
 /* Does the plan fit the graph: its hash, every op in one stage, after the ops it reads, every stage
  * one of partition/stage.h, tiles covering its output exactly, nodes that exist? TESS_E_CONFIG.
  * With `stage_out` (may be NULL) the stage at fault, or -1. */
 enum tess_status tess_cluster_plan_check(const struct tess_cluster_plan *plan,
                                          const struct tess_graph *graph, int *stage_out,
                                          struct tess_error *error);
+
+/* What the message with a tile's input carries, and the one with its output. */
+struct tess_cluster_payload {
+    int64_t in_bytes, out_bytes;
+};
+
+/* Of the tile that computes `output` of the stage's output and reads `input` of its input bundle.
+ * Maps are floats; with `sends_bytes` the network's input is one byte per value. */
+struct tess_cluster_payload tess_cluster_payload_of(const struct tess_stage *stage,
+                                                    const struct tess_region *input,
+                                                    const struct tess_region *output,
+                                                    bool sends_bytes);
 
 /* New tiles of an even grid over `whole`: [n_rows * n_cols], on node 0, nothing predicted. NULL
  * without memory. Rows and columns are at most those of `whole`. */

@@ -142,8 +142,8 @@ static enum tess_status predict_on(struct predictor *predictor,
         .keeps_weights = predictor->keeps_weights[node],
         .memory_bytes = predictor->plan->cluster.nodes[node].memory_bytes};
     struct tess_shape_cost cost;
-    struct tess_tile_payload payload =
-        tess_cluster_tile_payload(stage, graph, predictor->plan->sends_bytes);
+    struct tess_cluster_payload payload = tess_cluster_payload_of(
+        stage, &graph->input, &graph->output, predictor->plan->sends_bytes);
     int64_t beside_bytes =
         tess_cluster_tile_beside(stage, graph, &payload, &place, &options->facts);
     enum tess_status status =

@@ -2,18 +2,6 @@
 
 #include <assert.h>
 
-struct tess_tile_payload tess_cluster_tile_payload(const struct tess_stage *stage,
-                                                   const struct tess_tile_graph *tile,
-                                                   bool sends_bytes)
-{
-    bool is_bytes = sends_bytes && stage->input.n_tensors == 1 &&
-                    stage->input.tensors[0] == TESS_GRAPH_INPUT;
-    return (struct tess_tile_payload){
-        .in_bytes =
-            tess_region_n_pixels(&tile->input) * stage->input.c * (is_bytes ? 1 : 4),
-        .out_bytes = tess_region_n_pixels(&tile->output) * stage->output.c * 4};
-}
-
 int64_t tess_cluster_weights_bytes(const struct tess_graph *graph,
                                    const struct tess_kernel_facts *facts)
 {
@@ -37,7 +25,7 @@ static int64_t bundle_bytes(const struct tess_bundle *bundle)
 
 int64_t tess_cluster_tile_beside(const struct tess_stage *stage,
                                  const struct tess_tile_graph *tile,
-                                 const struct tess_tile_payload *payload,
+                                 const struct tess_cluster_payload *payload,
                                  const struct tess_tile_place *place,
                                  const struct tess_kernel_facts *facts)
 {

@@ -7,6 +7,7 @@
 #define TESS_PLANNER_CLUSTER_TILE_H
 
 #include "partition/tile_graph.h"
+#include "plan/cluster.h"
 #include "planner/planner.h"
 
 /* The node that computes it. */
@@ -16,16 +17,6 @@ struct tess_tile_place {
         keeps_weights; /* all of the network's, from frame to frame: nothing is streamed */
     int64_t memory_bytes; /* that the whole process may hold; 0: no limit */
 };
-
-/* What a message with the tile's input, and one with its output, carries. */
-struct tess_tile_payload {
-    int64_t in_bytes, out_bytes;
-};
-
-/* `sends_bytes`: the network's input goes out as one byte per value. */
-struct tess_tile_payload tess_cluster_tile_payload(const struct tess_stage *stage,
-                                                   const struct tess_tile_graph *tile,
-                                                   bool sends_bytes);
 
 /* Bytes of all packed weights of the network or tile. */
 int64_t tess_cluster_weights_bytes(const struct tess_graph *graph,
@@ -41,7 +32,7 @@ bool tess_cluster_keeps(const struct tess_graph *graph,
  * floats. Either: the weights of other tiles, if it keeps them. */
 int64_t tess_cluster_tile_beside(const struct tess_stage *stage,
                                  const struct tess_tile_graph *tile,
-                                 const struct tess_tile_payload *payload,
+                                 const struct tess_cluster_payload *payload,
                                  const struct tess_tile_place *place,
                                  const struct tess_kernel_facts *facts);
 

@@ -86,20 +86,18 @@ static void try_tiles(struct tryer *tryer, int n_tiles)
 {
     const struct tess_stage *stage = tryer->stage;
     const struct tess_profile *profile = &tryer->options->planner.profile;
-    bool is_input = stage->input.n_tensors == 1 &&
-                    stage->input.tensors[0] == TESS_GRAPH_INPUT &&
-                    tryer->options->sends_bytes;
     assert(n_tiles <= tryer->max_tiles);
     bool fits = true;
     for (int i = 0; i < n_tiles; i++) {
         const struct tess_region *output = &tryer->tiles[i].output;
         tess_stage_regions(stage, output, tryer->regions);
+        struct tess_cluster_payload payload = tess_cluster_payload_of(
+            stage, &tryer->regions[stage->n_ops], output, tryer->options->sends_bytes);
         tryer->jobs[i] = (struct tess_tile_job){
             .compute_us = tess_cluster_tile_us(stage, tryer->regions, tryer->options),
             .load_us = tryer->load_us,
-            .in_bytes = tess_region_n_pixels(&tryer->regions[stage->n_ops]) *
-                        stage->input.c * (is_input ? 1 : 4),
-            .out_bytes = tess_region_n_pixels(output) * stage->output.c * 4,
+            .in_bytes = payload.in_bytes,
+            .out_bytes = payload.out_bytes,
             .node = tryer->tiles[i].node,
         };
         fits = fits && tess_region_n_pixels(output) <= tryer->most_pixels;

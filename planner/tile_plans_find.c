@@ -18,8 +18,9 @@ static enum tess_status find_shape(const struct finder *finder,
                                    struct tess_tile_shape *shape)
 {
     const struct tess_kernel_facts *facts = &finder->options->facts;
-    struct tess_tile_payload payload =
-        tess_cluster_tile_payload(stage, &shape->tile, finder->cluster_plan->sends_bytes);
+    struct tess_cluster_payload payload =
+        tess_cluster_payload_of(stage, &shape->tile.input, &shape->tile.output,
+                                finder->cluster_plan->sends_bytes);
     int64_t beside_bytes =
         tess_cluster_tile_beside(stage, &shape->tile, &payload, &finder->place, facts);
     return tess_cluster_tile_plan(shape->tile.graph, finder->options, &finder->place,
