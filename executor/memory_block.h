@@ -1,7 +1,7 @@
 /* Memory that outlives its users: what one executor leaves, the next finds mapped and resident.
  *
- * A block grows when more is asked for and gives pages back when less is; its content then is
- * worth nothing. Serial equivalent: a new mapping for each user. Not for two users that run at
+ * A block grows when more is asked for, then without its content, and gives pages back when less
+ * is. Serial equivalent: a new mapping for each user. Not for two users that run at
  * one time, and not an allocator: it knows no pieces.
  */
 #ifndef TESS_EXECUTOR_MEMORY_BLOCK_H
@@ -21,7 +21,8 @@ struct tess_memory_block {
 };
 
 /* Makes room for `bytes`. Pages beyond these and spare_bytes are given back to the system. The
- * content is undefined afterwards. TESS_E_NOMEM, with the block as it was. */
+ * content is undefined afterwards if the block has moved; else what was touched before and is
+ * so now stays as it is. TESS_E_NOMEM, with the block as it was. */
 enum tess_status tess_memory_block_fit(struct tess_memory_block *block, int64_t bytes,
                                        struct tess_error *error);
 void tess_memory_block_release(

@@ -4,7 +4,7 @@
  * Method: an executor with what belongs to it sits in a seat. There is one seat, whose executor
  * goes when a tile of another shape comes, or, with weights kept, a seat for each shape. What is
  * the same for all of them is the machine's: threads, the arenas' memory, the weights' memory or
- * the shelf.
+ * the shelf. Weights that the next executor wants where they lie are not read again.
  *
  * Invariant: with one seat, never more is resident than the plan of some tile run so far, the
  * current one included, says. With weights kept: all weights asked for, once; what the plans say
@@ -20,6 +20,7 @@
 
 #include "base/arith.h"
 #include "executor/memory_block.h"
+#include "executor/weight_labels.h"
 #include "executor/weight_shelf.h"
 
 struct seat {
@@ -33,6 +34,7 @@ struct tess_tile_machine {
     pthreadpool_t pool;               /* NULL: the caller's thread only */
     struct tess_memory_block arena;   /* of all executors */
     struct tess_memory_block weights; /* of the only executor */
+    struct tess_weight_labels labels; /* of what lies in `weights` */
     struct tess_weight_shelf *shelf;  /* NULL: weights are not kept */
     int64_t most_bytes;               /* of the plans so far */
     int n_seats, capacity;
@@ -60,6 +62,9 @@ enum tess_status tess_tile_machine_create(const struct tess_tile_machine_config 
         status = tess_weight_shelf_create(config->graph, &config->blocks, &machine->shelf,
                                           error);
     }
+    if (status == TESS_OK && !config->keeps_weights)
+        status = tess_weight_labels_init(&machine->labels, config->graph, &config->blocks,
+                                         &machine->weights, error);
     if (status != TESS_OK)
         tess_tile_machine_destroy(machine);
     else
@@ -82,6 +87,7 @@ void tess_tile_machine_destroy(struct tess_tile_machine *machine)
         leave_seat(machine);
     free(machine->seats);
     tess_weight_shelf_destroy(machine->shelf);
+    tess_weight_labels_release(&machine->labels);
     tess_memory_block_release(&machine->arena);
     tess_memory_block_release(&machine->weights);
     if (machine->pool)
@@ -131,17 +137,20 @@ static enum tess_status take_new_seat(struct tess_tile_machine *machine,
                                       struct tess_error *error)
 {
     const struct tess_tile_machine_config *config = &machine->config;
+    struct tess_packed_source blocks = config->blocks;
     if (!machine->shelf) {
         while (machine->n_seats > 0)
             leave_seat(machine);
+        tess_weight_labels_before_fit(&machine->labels);
         grant_spare(machine, layout);
+        blocks = tess_weight_labels_source(&machine->labels);
     }
     enum tess_status status = add_seat(machine, error);
     if (status != TESS_OK)
         return status;
     struct seat *seat = machine->seats[machine->n_seats - 1];
     seat->layout = layout;
-    seat->blocks = (struct tess_packed_renumbered){config->blocks, origins};
+    seat->blocks = (struct tess_packed_renumbered){blocks, origins};
     struct tess_executor_options options = {
         .family = config->family,
         .blocks = tess_packed_renumber(&seat->blocks),
