@@ -147,6 +147,20 @@ static enum tess_status start_machine(struct tess_node_runner *runner,
     return tess_tile_machine_create(&config, &runner->machine, error);
 }
 
+/* Whoever keeps all weights reads them before it says that it is ready. */
+static enum tess_status warm_up(struct tess_node_runner *runner, struct tess_error *error)
+{
+    enum tess_status status = TESS_OK;
+    bool is_wanted = runner->plans.keeps_weights && !runner->config.is_reserve;
+    for (int i = 0; i < runner->plans.n_shapes && is_wanted && status == TESS_OK; i++) {
+        const struct tess_tile_shape *shape = &runner->plans.shapes[i];
+        if (shape->layout)
+            status = tess_tile_machine_prepare(runner->machine, shape->layout,
+                                               shape->tile.origins, error);
+    }
+    return status;
+}
+
 static enum tess_status open_echo(struct tess_node_runner *runner, int n_tiles,
                                   const struct tess_work **work_out,
                                   int64_t *peak_bytes_out, struct tess_error *error)
@@ -174,6 +188,8 @@ static enum tess_status open_job(void *self, const char *text, size_t n_bytes,
         status = check_memory(runner, peak_bytes_out, error);
     if (status == TESS_OK)
         status = start_machine(runner, error);
+    if (status == TESS_OK)
+        status = warm_up(runner, error);
     if (status != TESS_OK) {
         close_job(runner);
         return status;

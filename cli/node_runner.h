@@ -25,6 +25,7 @@ struct tess_node_runner_config {
     int64_t source_bytes;             /* that reading `blocks` holds */
     int64_t held_bytes;               /* that this process holds beside its tiles */
     int64_t memory_bytes;             /* 0: no limit */
+    bool is_reserve;                  /* computes rarely: prepares nothing */
     int n_threads;
     const char *profile; /* file of the device's profile; "" for none */
 };

@@ -223,6 +223,7 @@ static enum tess_status open_job(struct cluster_run *run,
         .blocks = blocks,
         .source_bytes = tess_model_file_source_bytes(&run->session.model),
         .memory_bytes = cluster.nodes[0].memory_bytes,
+        .is_reserve = cluster.nodes[0].only_serves,
         .n_threads = run->session.n_threads,
         .profile = run->session.profile};
     if (run->args->has_budget)

@@ -182,6 +182,14 @@ static enum tess_status take_seat(struct tess_tile_machine *machine,
     return take_new_seat(machine, layout, origins, seat_out, error);
 }
 
+enum tess_status tess_tile_machine_prepare(struct tess_tile_machine *machine,
+                                           const struct tess_layout *layout,
+                                           const int *origins, struct tess_error *error)
+{
+    struct seat *seat;
+    return take_seat(machine, layout, origins, &seat, error);
+}
+
 /* ---- runs ---- */
 
 /* The map that a tile is computed for. */

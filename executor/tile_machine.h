@@ -29,6 +29,13 @@ enum tess_status tess_tile_machine_create(const struct tess_tile_machine_config 
                                           struct tess_error *error);
 void tess_tile_machine_destroy(struct tess_tile_machine *machine); /* accepts NULL */
 
+/* Sets up for tiles of this shape, so that the first one takes no longer than others: with weights
+ * kept, reads them. Without, it is of use for the shape that comes first only. Arguments and
+ * errors as below. */
+enum tess_status tess_tile_machine_prepare(struct tess_tile_machine *machine,
+                                           const struct tess_layout *layout,
+                                           const int *origins, struct tess_error *error);
+
 /* One tile. `layout` is that of the tile's graph, and tells shapes apart: it stays where it is as
  * long as the machine. `origins` [n_ops of the tile's graph]: its ops in the whole network, -1 for
  * those that only the tile has (partition/tile_graph.h). The last op's output goes to `output`,
