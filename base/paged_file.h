@@ -35,7 +35,8 @@ int64_t tess_paged_file_bytes(const struct tess_paged_file *file);    /* when op
 
 /* From now on the file is read mostly forward. With `leaves_cache` the cache is left as it is
  * found now and holds no more than a piece that was not there; else the system decides, and
- * may read ahead. Not while another thread reads. Cost: with `leaves_cache`, asking which pages are cached. */
+ * may read ahead. Not while another thread reads. Cost: with `leaves_cache`, asking which pages
+ * are cached. */
 void tess_paged_file_stream(struct tess_paged_file *file, bool leaves_cache);
 
 /* Nobody goes on reading for now: with leaves_cache the piece last read is dropped, too. For

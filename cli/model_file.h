@@ -39,9 +39,9 @@ enum tess_status tess_model_file_init(struct tess_model_file *model,
 
 void tess_model_file_release(struct tess_model_file *model); /* accepts zeroed memory */
 
-/* From now on `graph` and `network` are this one, split from what `graph` was (model/graph_split.h).
- * Takes it and gives the others back. Once, when the weights are open and before sources of them are
- * asked for. */
+/* From now on `graph` and `network` are this one, split from what `graph` was
+ * (model/graph_split.h). Takes it and gives the others back. Once, when the weights are open and
+ * before sources of them are asked for. */
 void tess_model_file_set_split(struct tess_model_file *model, struct tess_graph *split);
 
 /* Opens args->weights and checks that they belong to the cfg; a compiled model has its own.

@@ -1,5 +1,5 @@
-/* What a schedule has to say: some lines for people, JSON for programs. Part of the planner program.
- */
+/* What a schedule has to say: some lines for people, JSON for programs. Part of the planner
+ * program. */
 #ifndef TESS_CLI_PLANNER_SCHEDULE_REPORT_H
 #define TESS_CLI_PLANNER_SCHEDULE_REPORT_H
 

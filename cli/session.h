@@ -57,9 +57,9 @@ enum tess_status tess_session_search(const struct tess_session *session,
 
 /* A plan as the arguments ask for: read from a file, untiled, or searched by the planner program.
  * `input_bytes`: what reading the input holds. The planner program reports its errors itself: the
- * error's message is then empty. The plan carries this process's facts and predictions. If it splits
- * convolutions, session->graph is another afterwards, and checked (plan/verify_split.h); what it was
- * made of is gone. Once. */
+ * error's message is then empty. The plan carries this process's facts and predictions. If it
+ * splits convolutions, session->graph is another afterwards, and checked (plan/verify_split.h);
+ * what it was made of is gone. Once. */
 enum tess_status tess_session_plan(struct tess_session *session, int64_t input_bytes,
                                    struct tess_plan **plan_out, struct tess_error *error);
 

@@ -42,8 +42,9 @@ struct tess_plane {
  *
  * The planes may not overlap, except that add, softmax and the heads work in place: out
  * may be in[0], the same plane exactly; and a convolution that accumulates
- * (tess_op_accumulates) may have its sum so far, in[1], where out is. A kernel made for some filters only
- * (tess_kernel_options) has as many output channels, and out.data is the first of them.
+ * (tess_op_accumulates) may have its sum so far, in[1], where out is. A kernel made for
+ * some filters only (tess_kernel_options) has as many output channels, and out.data is the
+ * first of them.
  *
  * Families that use packed weights (tess_kernel_family) also compute a part of the
  * filters: those of `n_blocks` blocks of model/packed.h from the op's block `first_block`

@@ -2,9 +2,10 @@
  *
  * Each output element is one chain of correctly rounded operations, in this order and no
  * other: bias (or what an accumulating op goes on from), then for each tap (kernel row,
- * kernel column), then for each input channel of the group, sum = sum + weight * input. Padding is not skipped: it multiplies 0, as
- * zeros in memory would. Filters are computed 16 at a time so that the compiler can
- * vectorise across them, which leaves each chain as it is.
+ * kernel column), then for each input channel of the group, sum = sum + weight * input.
+ * Padding is not skipped: it multiplies 0, as zeros in memory would. Filters are computed
+ * 16 at a time so that the compiler can vectorise across them, which leaves each chain as
+ * it is.
  */
 #include "executor/kernel_priv.h"
 

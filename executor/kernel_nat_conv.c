@@ -11,9 +11,10 @@
  *       for each pass                          its weights stay in the cache
  *         for each tile of pixels in the range
  *           inner kernel: out = activation(pass of (bias or out))
- * While a pass is computed, its tiles fetch the weights of the next one. Between passes a sum waits in its place of the output, which holds it exactly. The input
- * under a tap is a run of neighbouring floats; where pixels are dense and the window lies
- * on the map, the runs of a row of taps become one. Taps in the padding read zeros.
+ * While a pass is computed, its tiles fetch the weights of the next one. Between passes a
+ * sum waits in its place of the output, which holds it exactly. The input under a tap is a
+ * run of neighbouring floats; where pixels are dense and the window lies on the map, the
+ * runs of a row of taps become one. Taps in the padding read zeros.
  *
  * Convolutions that accumulate go on from in[1] instead of the biases: it is brought to the output
  * first, unless it is there, and all passes are as the second of others.

@@ -125,8 +125,9 @@ enum { TESS_LAYER_CUT = -1, TESS_LAYER_DISSOLVED = -2 };
 struct tess_layer {
     char name[24]; /* section name without brackets */
     int line;      /* in the cfg */
-    int tensor; /* what the layer puts out. TESS_LAYER_CUT for the layers a cut graph leaves out,
-                      TESS_LAYER_DISSOLVED for concats that a split one does (model/graph_split.h) */
+    int tensor; /* what the layer puts out. TESS_LAYER_CUT for the layers that a cut graph
+                      leaves out, TESS_LAYER_DISSOLVED for concats that a split one does
+                      (model/graph_split.h) */
 };
 
 /* How a picture becomes the network's input: bring it to image_h x image_w with values 0..1,

@@ -33,8 +33,9 @@ void tess_weights_leave_cache(struct tess_weights *weights);
  * a partial convolution has its channels of each filter, C, and the biases of the whole).
  * kernel: [end-begin][kernel_h][kernel_w][C/groups], filter by filter, batch norm folded:
  *   scale / (sqrt(variance) + 1e-6) times the file's weights;
- * bias: [end-begin], folded likewise. Both borrowed from the caller. A weight that is not finite is TESS_E_MODEL naming layer and filter
- * (the sums would be garbage). Cost: one pass over the slice. */
+ * bias: [end-begin], folded likewise. Both borrowed from the caller. A weight that is not
+ * finite is TESS_E_MODEL naming layer and filter (the sums would be garbage). Cost: one pass
+ * over the slice. */
 enum tess_status tess_weights_read(struct tess_weights *weights,
                                    const struct tess_graph *graph, int op, int begin,
                                    int end, float *kernel, float *bias,

@@ -39,9 +39,9 @@ void tess_cluster_keep(const struct tess_graph *graph, const struct tess_cluster
 
 /* Fills the predictions of a plan that passes tess_cluster_plan_check: of each tile its time and
  * its node's peak, of stages and plan times and bytes. With `assigns` tiles also get their nodes,
- * each the one that finishes it first. TESS_E_INFEASIBLE if a tile does not fit its node: *stage_out
- * and *tile_out (may be NULL) say which. TESS_E_NOMEM. Cost: a search for each tile of another
- * shape. */
+ * each the one that finishes it first. TESS_E_INFEASIBLE if a tile does not fit its node:
+ * *stage_out and *tile_out (may be NULL) say which. TESS_E_NOMEM. Cost: a search for each tile of
+ * another shape. */
 enum tess_status tess_cluster_plan_predict(const struct tess_graph *graph,
                                            const struct tess_cluster_options *options,
                                            bool assigns, struct tess_cluster_plan *plan,

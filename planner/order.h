@@ -19,8 +19,8 @@ enum tess_status tess_order_greedy(const struct tess_graph *graph, int *order_ou
 
 /* Fills order_out [n_ops] with one of the least peak when ops run whole, concats are views and
  * ops overwrite what they may: the exact method (schedule/ordering.h). *peak_out: its peak,
- * *own_peak_out that of `own` [n_ops], a valid order, in the same model. Where nothing better than this
- * is proven, it is this. TESS_E_NOMEM. */
+ * *own_peak_out that of `own` [n_ops], a valid order, in the same model. Where nothing better than
+ * this is proven, it is this. TESS_E_NOMEM. */
 enum tess_status tess_order_exact(const struct tess_graph *graph, const int *own,
                                   int *order_out, int64_t *peak_out,
                                   int64_t *own_peak_out, struct tess_error *error);

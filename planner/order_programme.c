@@ -2,7 +2,8 @@
  *
  * Method: chains run in slots 0..n-1. Binary X[c,t]: chain c has run by the end of slot t;
  * x[c,t] = X[c,t] - X[c,t-1] is 1 in the slot where it runs.
- *     X[c,t-1] <= X[c,t];   X[b,t] <= X[a,t-1] for a directly before b;   sum_c X[c,t] = t + 1   (1)
+ *     X[c,t-1] <= X[c,t];   X[b,t] <= X[a,t-1] for a directly before b;
+ *     sum_c X[c,t] = t + 1                                                                  (1)
  * Topology-aware pruning: with p chains before c and q after it in any order, X[c,t] = 0 for t < p
  * and 1 for t >= n-1-q; only what is between are columns.                                   (2)
  * A tensor k has been made, S[k,t], once one of its makers has run, and is dead, E[k,t], once all
@@ -32,8 +33,8 @@
  * Worked example: in (4) -> a -> x (4) and in -> b -> y (2), a may overwrite `in`. Slots 0, 1; no
  * one before another, so X[a,0] and X[b,0] are columns, X[a,1] = X[b,1] = 1. `in` dies with a if b
  * has run: D[in,a,0] <= x[a,0], <= 0; D[in,a,1] <= x[a,1], <= X[b,0]. Slot 0: 4 + 4 X[a,0] -
- * 4 D[in,a,0] + 2 X[b,0] <= M. Slot 1: 4 + 4 X[a,0] + 2 X[b,0] + 4 (1 - X[a,0]) - 4 D[in,a,1] + 2 (1 -
- * X[b,0]) <= M. Best is b first: 6 and 4 + 2 + 4 - 4 = 6.
+ * 4 D[in,a,0] + 2 X[b,0] <= M. Slot 1: 4 + 4 X[a,0] + 2 X[b,0] + 4 (1 - X[a,0]) - 4 D[in,a,1] +
+ * 2 (1 - X[b,0]) <= M. Best is b first: 6 and 4 + 2 + 4 - 4 = 6.
  *
  * Not done: which of several equal branches comes first is not fixed.
  *

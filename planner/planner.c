@@ -51,8 +51,9 @@ bool tess_planner_can_stream(const struct tess_planner_options *options)
     return options->allows_streaming && options->facts.has_packed_weights != 0;
 }
 
-/* TUNING: another order without a lower peak is searched, too, if tensors wait a 64th less in it. YOLOv2's passthrough
- * saves 5 %; for YOLOv3 it would double the time of planning and change nothing (2026-11). */
+/* TUNING: another order without a lower peak is searched, too, if tensors wait a 64th less in it.
+ * YOLOv2's passthrough saves 5 %; for YOLOv3 it would double the time of planning and change
+ * nothing (2026-11). */
 enum { REORDER_STEPS = 64 };
 
 /* An order of the ops and what was found out about it so far. */

@@ -46,9 +46,10 @@ struct tess_planner_report {
     int n_evaluated;    /* segments and plans whose memory was laid out */
 };
 
-/* Plans for one budget: a planner that is created, asked once and destroyed. On success *plan_out is a new plan within the budget, with predictions. If no plan fits:
- * TESS_E_INFEASIBLE, with the smallest feasible budget and the limiting layer in the message and
- * in `report_out` (may be NULL). TESS_E_USAGE for an unknown search, TESS_E_NOMEM. */
+/* Plans for one budget: a planner that is created, asked once and destroyed. On success *plan_out
+ * is a new plan within the budget, with predictions. If no plan fits: TESS_E_INFEASIBLE, with the
+ * smallest feasible budget and the limiting layer in the message and in `report_out` (may be
+ * NULL). TESS_E_USAGE for an unknown search, TESS_E_NOMEM. */
 enum tess_status tess_planner_plan(const struct tess_graph *graph,
                                    const struct tess_planner_options *options,
                                    struct tess_plan **plan_out,

@@ -12,10 +12,10 @@
 #include "planner/planner.h"
 
 /* As tess_planner_plan. If the plan found splits convolutions, *split_out is a new graph that it is
- * for; else NULL, and the plan is for `graph`. Splits only if no plan of the network itself fits the
- * budget, or if the plan is faster by a hundredth at least. Without a budget nothing is split; nor
- * by kernel families that cannot add up sums themselves. Errors and report are those of what came
- * closest. */
+ * for; else NULL, and the plan is for `graph`. Splits only if no plan of the network itself fits
+ * the budget, or if the plan is faster by a hundredth at least. Without a budget nothing is split;
+ * nor by kernel families that cannot add up sums themselves. Errors and report are those of what
+ * came closest. */
 enum tess_status tess_rewriting_plan(const struct tess_graph *graph,
                                      const struct tess_planner_options *options,
                                      struct tess_graph **split_out,

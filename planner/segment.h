@@ -44,8 +44,8 @@ bool tess_segment_can_tile(const struct tess_segmenter *segmenter, int first, in
 
 enum { TESS_SEGMENT_MAX_TILINGS = 64 };
 
-/* The tilings worth trying for positions [first, last], the untiled one first when it is a single op
- * and the only one when that op cannot be tiled. Returns how many. */
+/* The tilings worth trying for positions [first, last], the untiled one first when it is a single
+ * op and the only one when that op cannot be tiled. Returns how many. */
 int tess_segment_tilings(const struct tess_segmenter *segmenter, int first, int last,
                          struct tess_tiling tilings_out[TESS_SEGMENT_MAX_TILINGS]);
 

@@ -4,8 +4,8 @@
  * 2. Upper bound: the file's order, two greedy orders, then a beam.
  * 3. Lower bound: minimum cuts (bound.h). If they meet, the order is proven.
  * 4. Upper bound: cut search (climb.h).
- * 5. Exact search (lattice.h), which raises the lower bound as it goes; a wider beam after its first
- *    thousands of states.
+ * 5. Exact search (lattice.h), which raises the lower bound as it goes; a wider beam after its
+ *    first thousands of states.
  * 6. If that gives up: windows around the peak, searched exactly, while there is time (window.h).
  * Whatever ends first, what is returned is an order and a bound that hold.
  */

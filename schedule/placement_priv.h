@@ -38,8 +38,8 @@ int64_t tess_fit_place(struct tess_fit *fit, int from, bool is_best_fit,
 int64_t tess_fit_arena_bytes(const struct tess_fit *fit);
 
 /* Hill climb over orders, from the one in `fit`, towards an arena of capacity_bytes: until
- * it has looked at `work` neighbours. Leaves the best arena's offsets in `offsets_out` [n_blocks], the arena in
- * *arena_out, where either is better than what is there. TESS_E_NOMEM. */
+ * it has looked at `work` neighbours. Leaves the best arena's offsets in `offsets_out`
+ * [n_blocks], the arena in *arena_out, where either is better than what is there. TESS_E_NOMEM. */
 enum tess_status tess_placement_climb(struct tess_fit *fit, int64_t capacity_bytes,
                                       int64_t work, double deadline_us,
                                       int64_t *offsets_out, int64_t *arena_out,

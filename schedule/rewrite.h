@@ -52,8 +52,8 @@ struct tess_rewritten {
  * output is only read by tasks that can take parts? */
 bool tess_rewrite_is_site(const struct tess_task_graph *graph, int task);
 
-/* Fills is_fixed_out [n_tasks]: no concat, and whatever is dissolved, the task stays whole and reads
- * the same tensors. TESS_E_NOMEM. */
+/* Fills is_fixed_out [n_tasks]: no concat, and whatever is dissolved, the task stays whole and
+ * reads the same tensors. TESS_E_NOMEM. */
 enum tess_status tess_rewrite_find_fixed(const struct tess_task_graph *graph,
                                          bool *is_fixed_out, struct tess_error *error);
 

@@ -93,7 +93,8 @@ struct tess_task_fault {
 
 /* New graph. TESS_E_MODEL for a tensor that does not exist, a size below 0 or beyond
  * TESS_TASKS_LIMIT_BYTES in sum, an input that a task writes, a tensor that no task writes, a
- * cycle, more than TESS_TASKS_LIMIT_PAIRS; *fault_out (may be NULL) then says where. TESS_E_NOMEM. Cost: O(size * log). */
+ * cycle, more than TESS_TASKS_LIMIT_PAIRS; *fault_out (may be NULL) then says where. TESS_E_NOMEM.
+ * Cost: O(size * log). */
 enum tess_status tess_task_graph_create(const struct tess_tasks_spec *spec,
                                         struct tess_task_graph **graph_out,
                                         struct tess_task_fault *fault_out,

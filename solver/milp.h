@@ -73,9 +73,10 @@ struct tess_milp_result {
     char message[160]; /* what the solver said last if it stumbled, else empty */
 };
 
-/* Solves; a solver that stumbles is asked again to go about it plainly. TESS_E_NOMEM if the programme is broken; TESS_E_USAGE if this build has no solver;
- * everything else is an answer. Cost: exponential at worst; within the limits of time, but for
- * single steps of the solver that cannot be interrupted. Not two at a time in one thread. */
+/* Solves; a solver that stumbles is asked again to go about it plainly. TESS_E_NOMEM if the
+ * programme is broken; TESS_E_USAGE if this build has no solver; everything else is an answer.
+ * Cost: exponential at worst; within the limits of time, but for single steps of the solver that
+ * cannot be interrupted. Not two at a time in one thread. */
 enum tess_status tess_milp_solve(struct tess_milp *milp,
                                  const struct tess_milp_limits *limits,
                                  struct tess_milp_result *result_out,
