@@ -38,19 +38,6 @@ struct rewriting {
 
 /* ---- what could be done, from the graph alone ---- */
 
-/* Is the output nothing but the inputs side by side, each once, and written by no other task? */
-static bool is_plain_concat(const struct tess_task_graph *graph, int task_id)
-{
-    const struct tess_task *task = &graph->tasks[task_id];
-    int64_t sum = 0;
-    if (!(task->flags & TESS_TASK_CONCAT) || task->n_outputs != 1)
-        return false;
-    for (int k = 0; k < task->n_inputs; k++)
-        sum += graph->tensors[task->inputs[k]].bytes;
-    const struct tess_task_tensor *output = &graph->tensors[task->outputs[0]];
-    return task->n_inputs > 0 && sum == output->bytes && output->n_producers == 1;
-}
-
 static bool is_single(const struct tess_task_graph *graph, int task_id, unsigned flag)
 {
     const struct tess_task *task = &graph->tasks[task_id];
@@ -66,7 +53,8 @@ static bool is_read_in_parts(const struct tess_task_graph *graph, int tensor_id)
     for (int k = 0; k < tensor->n_consumers; k++) {
         int task = tensor->consumers[k];
         if (!is_single(graph, task, TESS_TASK_SUMS) &&
-            !is_single(graph, task, TESS_TASK_PARTWISE) && !is_plain_concat(graph, task))
+            !is_single(graph, task, TESS_TASK_PARTWISE) &&
+            !tess_task_is_plain_concat(graph, task))
             return false;
     }
     return tensor->n_consumers > 0 && !tensor->is_retained;
@@ -74,7 +62,7 @@ static bool is_read_in_parts(const struct tess_task_graph *graph, int tensor_id)
 
 bool tess_rewrite_is_site(const struct tess_task_graph *graph, int task)
 {
-    return is_plain_concat(graph, task) &&
+    return tess_task_is_plain_concat(graph, task) &&
            is_read_in_parts(graph, graph->tasks[task].outputs[0]);
 }
 
@@ -88,7 +76,8 @@ static void find_fixed(const struct tess_task_graph *graph, const int *order,
         bool reads_parts = false;
         for (int k = 0; k < task->n_inputs; k++)
             reads_parts |= comes_in_parts[task->inputs[k]];
-        is_fixed_out[order[at]] = !reads_parts && !is_plain_concat(graph, order[at]);
+        is_fixed_out[order[at]] =
+            !reads_parts && !tess_task_is_plain_concat(graph, order[at]);
         if (tess_rewrite_is_site(graph, order[at]) ||
             (reads_parts && is_single(graph, order[at], TESS_TASK_PARTWISE) &&
              is_read_in_parts(graph, task->outputs[0])))
@@ -139,7 +128,7 @@ static enum tess_status gather(struct rewriting *rewriting, int tensor)
     if (parts.n == 0)
         return TESS_OK;
     int maker = graph->tensors[tensor].producers[0];
-    bool is_concat = is_plain_concat(graph, maker);
+    bool is_concat = tess_task_is_plain_concat(graph, maker);
     struct tess_rewritten_task what = {
         maker, is_concat ? TESS_REWRITE_WHOLE : TESS_REWRITE_GATHER, 0, 1};
     if (is_concat)
@@ -304,7 +293,7 @@ static enum tess_status rewrite_task(struct rewriting *rewriting, int task_id)
 {
     const struct tess_task_graph *graph = rewriting->graph;
     const struct tess_task *task = &graph->tasks[task_id];
-    if (is_plain_concat(graph, task_id))
+    if (tess_task_is_plain_concat(graph, task_id))
         return rewrite_concat(rewriting, task_id);
     bool is_in_parts = task->n_inputs == 1 && rewriting->parts[task->inputs[0]].n > 0;
     if (is_in_parts && is_single(graph, task_id, TESS_TASK_SUMS))

@@ -27,26 +27,13 @@ static bool is_view(const struct counting *counting, int tensor_id)
     return !tensor->is_retained && !tensor->is_input && n_concats == 1;
 }
 
-/* Is the task a concat whose parts, as it lists them, make up its output? A list of inputs holds
- * each once: a concat of a tensor with itself is no sum of its inputs and copies. */
-static bool can_view(const struct tess_task_graph *graph, const struct tess_task *task)
-{
-    int64_t sum = 0;
-    if (!(task->flags & TESS_TASK_CONCAT) || task->n_outputs != 1)
-        return false;
-    for (int k = 0; k < task->n_inputs; k++)
-        sum += graph->tensors[task->inputs[k]].bytes;
-    const struct tess_task_tensor *output = &graph->tensors[task->outputs[0]];
-    return sum == output->bytes && output->n_producers == 1;
-}
-
 /* In an order in which tasks can run, so that a viewed part's own views are known. */
 static void find_views(struct counting *counting, const int *order)
 {
     const struct tess_task_graph *graph = counting->graph;
     for (int at = 0; at < graph->n_tasks; at++) {
         const struct tess_task *task = &graph->tasks[order[at]];
-        if (!can_view(graph, task))
+        if (!tess_task_is_plain_concat(graph, order[at]))
             continue;
         struct tess_tensor_spec *output = &counting->tensors[task->outputs[0]];
         for (int k = 0; k < task->n_inputs; k++) {

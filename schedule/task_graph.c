@@ -353,6 +353,18 @@ void tess_task_graph_destroy(struct tess_task_graph *graph)
     free(graph);
 }
 
+bool tess_task_is_plain_concat(const struct tess_task_graph *graph, int task_id)
+{
+    const struct tess_task *task = &graph->tasks[task_id];
+    int64_t sum = 0;
+    if (!(task->flags & TESS_TASK_CONCAT) || task->n_inputs == 0 || task->n_outputs != 1)
+        return false;
+    for (int k = 0; k < task->n_inputs; k++)
+        sum += graph->tensors[task->inputs[k]].bytes;
+    const struct tess_task_tensor *output = &graph->tensors[task->outputs[0]];
+    return sum == output->bytes && output->n_producers == 1;
+}
+
 static const char *const model_names[] = {"base", "inplace", "view"};
 
 const char *tess_memory_model_name(enum tess_memory_model model)

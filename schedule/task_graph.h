@@ -120,6 +120,10 @@ enum tess_status tess_task_graph_count(const struct tess_task_graph *graph,
 enum tess_status tess_task_graph_file_order(const struct tess_task_graph *graph,
                                             int *order_out, struct tess_error *error);
 
+/* Is the task's output, which no other task writes, nothing but its inputs side by side? A concat
+ * of a tensor with itself is not: its list of inputs holds each once. */
+bool tess_task_is_plain_concat(const struct tess_task_graph *graph, int task);
+
 /* "base", "inplace", "view". */
 const char *tess_memory_model_name(enum tess_memory_model model);
 bool tess_memory_model_find(const char *name, enum tess_memory_model *model_out);
