@@ -4,111 +4,82 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arith.h"
 #include "planner/graph_model.h"
 #include "schedule/ordering.h"
 #include "schedule/peak.h"
 
-/* A schedule being built or followed. */
-struct progress {
-    const struct tess_graph *graph;
-    bool *has_run; /* [n_ops] */
-    int *n_unread; /* [n_tensors] consumers still to run */
-    int64_t live_bytes;
-};
-
-static enum tess_status start(struct progress *progress, const struct tess_graph *graph,
-                              struct tess_error *error)
+/* New task graph of the ops: task and op have one number. */
+static enum tess_status count_ops(const struct tess_graph *graph, bool views_slices,
+                                  enum tess_memory_model model, int64_t alignment,
+                                  struct tess_task_graph **counted_out,
+                                  struct tess_error *error)
 {
-    *progress = (struct progress){.graph = graph};
-    progress->has_run = calloc((size_t)graph->n_ops, sizeof *progress->has_run);
-    progress->n_unread = calloc((size_t)graph->n_tensors, sizeof *progress->n_unread);
-    if (!progress->has_run || !progress->n_unread)
-        return tess_error_nomem(error);
-    for (int i = 0; i < graph->n_tensors; i++)
-        progress->n_unread[i] = graph->tensors[i].n_consumers;
-    progress->live_bytes = tess_tensor_bytes(&graph->tensors[TESS_GRAPH_INPUT]);
-    return TESS_OK;
+    struct tess_graph_file file = {0};
+    enum tess_status status =
+        tess_graph_file_of_network(&file, graph, views_slices, error);
+    if (status == TESS_OK)
+        status = tess_task_graph_count(file.graph, model, alignment, counted_out, error);
+    tess_graph_file_release(&file);
+    return status;
 }
 
-static void release(struct progress *progress)
+static enum tess_status count_whole_ops(const struct tess_graph *graph,
+                                        struct tess_task_graph **counted_out,
+                                        struct tess_error *error)
 {
-    free(progress->has_run);
-    free(progress->n_unread);
+    return count_ops(graph, false, TESS_MODEL_BASE, 1, counted_out, error);
 }
 
-static bool can_run(const struct progress *progress, int op_id)
+/* Of the tasks that wait for none (n_waiting 0; of those that have run it is -1) the first after
+ * which the fewest bytes are alive. */
+static int choose_task(const struct tess_live *live, const int *n_waiting)
 {
-    const struct tess_op *op = &progress->graph->ops[op_id];
-    for (int i = 0; i < op->n_inputs; i++) {
-        int producer = progress->graph->tensors[op->inputs[i]].producer;
-        if (producer >= 0 && !progress->has_run[producer])
-            return false;
+    int best = -1;
+    int64_t fewest = INT64_MAX, after;
+    for (int task = 0; task < live->graph->n_tasks; task++) {
+        if (n_waiting[task] != 0)
+            continue;
+        tess_live_probe(live, task, &after);
+        if (after < fewest) {
+            fewest = after;
+            best = task;
+        }
     }
-    return !progress->has_run[op_id];
+    assert(best >= 0);
+    return best;
 }
 
-static bool reads_before(const struct tess_op *op, int input)
+static void run_greedily(struct tess_live *live, int *n_waiting, int *order_out)
 {
-    for (int i = 0; i < input; i++)
-        if (op->inputs[i] == op->inputs[input])
-            return true;
-    return false;
-}
-
-/* Bytes that die when the op has run. */
-static int64_t freed_by(const struct progress *progress, const struct tess_op *op)
-{
-    int64_t bytes = 0;
-    for (int i = 0; i < op->n_inputs; i++) {
-        const struct tess_tensor *tensor = &progress->graph->tensors[op->inputs[i]];
-        if (!reads_before(op, i) && progress->n_unread[op->inputs[i]] == 1 &&
-            !tensor->is_output)
-            bytes += tess_tensor_bytes(tensor);
+    for (int task = 0; task < live->graph->n_tasks; task++)
+        n_waiting[task] = live->graph->tasks[task].n_before;
+    for (int at = 0; at < live->graph->n_tasks; at++) {
+        int best = choose_task(live, n_waiting);
+        const struct tess_task *task = &live->graph->tasks[best];
+        tess_live_run(live, best);
+        n_waiting[best] = -1;
+        for (int k = 0; k < task->n_after; k++)
+            n_waiting[task->after[k]]--;
+        order_out[at] = best;
     }
-    return bytes;
-}
-
-static int64_t output_bytes(const struct progress *progress, const struct tess_op *op)
-{
-    return tess_tensor_bytes(&progress->graph->tensors[op->output]);
-}
-
-static void run(struct progress *progress, int op_id)
-{
-    const struct tess_op *op = &progress->graph->ops[op_id];
-    assert(can_run(progress, op_id));
-    progress->live_bytes += output_bytes(progress, op) - freed_by(progress, op);
-    progress->has_run[op_id] = true;
-    for (int i = 0; i < op->n_inputs; i++)
-        if (!reads_before(op, i))
-            progress->n_unread[op->inputs[i]]--;
 }
 
 enum tess_status tess_order_greedy(const struct tess_graph *graph, int *order_out,
                                    struct tess_error *error)
 {
-    struct progress progress;
-    enum tess_status status = start(&progress, graph, error);
-    for (int at = 0; at < graph->n_ops && status == TESS_OK; at++) {
-        int best = -1;
-        int64_t best_growth = INT64_MAX;
-        for (int op = 0; op < graph->n_ops; op++) {
-            if (!can_run(&progress, op))
-                continue;
-            const struct tess_op *candidate = &graph->ops[op];
-            int64_t growth =
-                output_bytes(&progress, candidate) - freed_by(&progress, candidate);
-            if (growth < best_growth) {
-                best_growth = growth;
-                best = op;
-            }
-        }
-        assert(best >= 0);
-        run(&progress, best);
-        order_out[at] = best;
-    }
-    release(&progress);
+    struct tess_task_graph *counted = NULL;
+    struct tess_live live = {0};
+    int *n_waiting = malloc(sizeof *n_waiting * ((size_t)graph->n_ops + 1));
+    enum tess_status status = n_waiting ? TESS_OK : tess_error_nomem(error);
+    if (status == TESS_OK)
+        status = count_whole_ops(graph, &counted, error);
+    if (status == TESS_OK)
+        status = tess_live_init(&live, counted, error);
+    if (status == TESS_OK)
+        run_greedily(&live, n_waiting, order_out);
+    tess_live_release(&live);
+    tess_task_graph_destroy(counted);
+    free(n_waiting);
     return status;
 }
 
@@ -134,11 +105,9 @@ enum tess_status tess_order_exact(const struct tess_graph *graph, const int *own
                                   int *order_out, int64_t *peak_out,
                                   int64_t *own_peak_out, struct tess_error *error)
 {
-    struct tess_graph_file file = {0};
     struct tess_task_graph *counted = NULL;
-    enum tess_status status = tess_graph_file_of_network(&file, graph, true, error);
-    if (status == TESS_OK)
-        status = tess_task_graph_count(file.graph, TESS_MODEL_VIEW, 64, &counted, error);
+    enum tess_status status =
+        count_ops(graph, true, TESS_MODEL_VIEW, 64, &counted, error);
     if (status == TESS_OK)
         status = tess_peak_of_order(counted, own, own_peak_out, NULL, error);
     if (status == TESS_OK)
@@ -148,20 +117,19 @@ enum tess_status tess_order_exact(const struct tess_graph *graph, const int *own
         memcpy(order_out, own, sizeof *own * (size_t)graph->n_ops);
     }
     tess_task_graph_destroy(counted);
-    tess_graph_file_release(&file);
     return status;
 }
 
 int64_t tess_order_byte_ticks(const struct tess_graph *graph, const int *order)
 {
-    struct progress progress;
-    int64_t sum = 0;
-    if (start(&progress, graph, NULL) == TESS_OK) {
-        for (int at = 0; at < graph->n_ops; at++) {
-            sum += progress.live_bytes + output_bytes(&progress, &graph->ops[order[at]]);
-            run(&progress, order[at]);
-        }
-    }
-    release(&progress);
+    struct tess_task_graph *counted = NULL;
+    int64_t sum = 0, peak;
+    int64_t *op_bytes = malloc(sizeof *op_bytes * ((size_t)graph->n_ops + 1));
+    if (op_bytes && count_whole_ops(graph, &counted, NULL) == TESS_OK &&
+        tess_peak_of_order(counted, order, &peak, op_bytes, NULL) == TESS_OK)
+        for (int at = 0; at < graph->n_ops; at++)
+            sum += op_bytes[at];
+    tess_task_graph_destroy(counted);
+    free(op_bytes);
     return sum;
 }
