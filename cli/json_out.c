@@ -203,3 +203,27 @@ void tess_json_double(struct tess_json *json, double value)
     }
     put(json, digits);
 }
+
+void tess_json_put_string(struct tess_json *json, const char *key, const char *string)
+{
+    tess_json_key(json, key);
+    tess_json_string(json, string);
+}
+
+void tess_json_put_int(struct tess_json *json, const char *key, int64_t value)
+{
+    tess_json_key(json, key);
+    tess_json_int(json, value);
+}
+
+void tess_json_put_bool(struct tess_json *json, const char *key, bool value)
+{
+    tess_json_key(json, key);
+    tess_json_bool(json, value);
+}
+
+void tess_json_put_double(struct tess_json *json, const char *key, double value)
+{
+    tess_json_key(json, key);
+    tess_json_double(json, value);
+}

@@ -8,8 +8,7 @@
  *     struct tess_json json;
  *     tess_json_init(&json, &text);
  *     tess_json_begin(&json, TESS_JSON_OBJECT);
- *     tess_json_key(&json, "objects");
- *     tess_json_int(&json, 3);
+ *     tess_json_put_int(&json, "objects", 3);
  *     tess_json_end(&json);
  */
 #ifndef TESS_CLI_JSON_OUT_H
@@ -61,5 +60,11 @@ void tess_json_null(struct tess_json *json);
  * written as 0.9); '.' in every locale. NaN and infinities, which JSON lacks, become
  * null. */
 void tess_json_double(struct tess_json *json, double value);
+
+/* Members of objects: a key and its value. */
+void tess_json_put_string(struct tess_json *json, const char *key, const char *string);
+void tess_json_put_int(struct tess_json *json, const char *key, int64_t value);
+void tess_json_put_bool(struct tess_json *json, const char *key, bool value);
+void tess_json_put_double(struct tess_json *json, const char *key, double value);
 
 #endif

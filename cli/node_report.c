@@ -85,37 +85,18 @@ void tess_node_report_table(const struct tess_node_report_input *input,
 
 /* --- JSON --- */
 
-static void put_int(struct tess_json *json, const char *key, int64_t value)
-{
-    tess_json_key(json, key);
-    tess_json_int(json, value);
-}
-
-static void put_double(struct tess_json *json, const char *key, double value)
-{
-    tess_json_key(json, key);
-    tess_json_double(json, value);
-}
-
-static void put_string(struct tess_json *json, const char *key, const char *value)
-{
-    tess_json_key(json, key);
-    tess_json_string(json, value);
-}
-
 static void put_accounts(struct tess_json *json, const struct tess_accounts *accounts)
 {
     tess_json_key(json, "accounts");
     tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-    put_int(json, "issued", accounts->issued);
-    put_int(json, "won", accounts->ended[TESS_ATTEMPT_WON]);
-    put_int(json, "duplicate", accounts->ended[TESS_ATTEMPT_DUPLICATE]);
-    put_int(json, "late", accounts->ended[TESS_ATTEMPT_LATE]);
-    put_int(json, "lost", accounts->ended[TESS_ATTEMPT_LOST]);
-    put_int(json, "cancelled", accounts->ended[TESS_ATTEMPT_CANCELLED]);
-    put_int(json, "nacked", accounts->ended[TESS_ATTEMPT_NACKED]);
-    tess_json_key(json, "closed");
-    tess_json_bool(json, tess_accounts_are_closed(accounts));
+    tess_json_put_int(json, "issued", accounts->issued);
+    tess_json_put_int(json, "won", accounts->ended[TESS_ATTEMPT_WON]);
+    tess_json_put_int(json, "duplicate", accounts->ended[TESS_ATTEMPT_DUPLICATE]);
+    tess_json_put_int(json, "late", accounts->ended[TESS_ATTEMPT_LATE]);
+    tess_json_put_int(json, "lost", accounts->ended[TESS_ATTEMPT_LOST]);
+    tess_json_put_int(json, "cancelled", accounts->ended[TESS_ATTEMPT_CANCELLED]);
+    tess_json_put_int(json, "nacked", accounts->ended[TESS_ATTEMPT_NACKED]);
+    tess_json_put_bool(json, "closed", tess_accounts_are_closed(accounts));
     tess_json_end(json);
 }
 
@@ -126,10 +107,10 @@ static void put_frames(struct tess_json *json, const struct tess_node_report_inp
     for (int i = 0; i < input->n_frames; i++) {
         const struct tess_node_frame_report *frame = &input->frames[i];
         tess_json_begin(json, TESS_JSON_OBJECT);
-        put_string(json, "path", frame->path);
-        put_double(json, "time_ms", frame->us / 1e3);
+        tess_json_put_string(json, "path", frame->path);
+        tess_json_put_double(json, "time_ms", frame->us / 1e3);
         if (frame->is_failed)
-            put_string(json, "failed", frame->text);
+            tess_json_put_string(json, "failed", frame->text);
         else
             tess_report_results_json(&frame->results, input->names, json);
         put_accounts(json, &frame->accounts);
@@ -146,17 +127,18 @@ static void put_nodes(struct tess_json *json, const struct tess_node_report_inpu
         struct tess_node_report node;
         tess_coordinator_report(input->core, n, &node);
         tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-        put_string(json, "name", node.name);
-        put_string(json, "state", n == 0 ? "here" : state_name(node.state));
-        put_int(json, "tiles", node.n_won);
-        put_int(json, "lost", node.n_lost);
-        put_double(json, "compute_ms", (double)node.compute_us / 1e3);
-        put_int(json, "sent_bytes", node.bytes_sent);
-        put_int(json, "got_bytes", node.bytes_got);
-        put_int(json, "weights_bytes", node.blob_bytes);
-        put_int(json, "peak_bytes", n == 0 ? input->own_peak_bytes : node.resident_bytes);
-        put_double(json, "speed", node.cost_per_us / 1e3);
-        put_double(json, "link_mbit", node.link_bytes_per_us * 8);
+        tess_json_put_string(json, "name", node.name);
+        tess_json_put_string(json, "state", n == 0 ? "here" : state_name(node.state));
+        tess_json_put_int(json, "tiles", node.n_won);
+        tess_json_put_int(json, "lost", node.n_lost);
+        tess_json_put_double(json, "compute_ms", (double)node.compute_us / 1e3);
+        tess_json_put_int(json, "sent_bytes", node.bytes_sent);
+        tess_json_put_int(json, "got_bytes", node.bytes_got);
+        tess_json_put_int(json, "weights_bytes", node.blob_bytes);
+        tess_json_put_int(json, "peak_bytes",
+                          n == 0 ? input->own_peak_bytes : node.resident_bytes);
+        tess_json_put_double(json, "speed", node.cost_per_us / 1e3);
+        tess_json_put_double(json, "link_mbit", node.link_bytes_per_us * 8);
         tess_json_end(json);
     }
     tess_json_end(json);
@@ -171,22 +153,22 @@ void tess_node_report_json(const struct tess_node_report_input *input,
     int n_good;
     tess_json_init(&json, text_out);
     tess_json_begin(&json, TESS_JSON_OBJECT);
-    put_string(&json, "model", plan->model);
+    tess_json_put_string(&json, "model", plan->model);
     tess_json_key(&json, "time_ms");
     tess_json_begin(&json, TESS_JSON_OBJECT);
     if (summarize(input, &times, &n_good)) {
-        put_double(&json, "median", times.median_us / 1e3);
-        put_double(&json, "min", times.least_us / 1e3);
-        put_double(&json, "max", times.most_us / 1e3);
+        tess_json_put_double(&json, "median", times.median_us / 1e3);
+        tess_json_put_double(&json, "min", times.least_us / 1e3);
+        tess_json_put_double(&json, "max", times.most_us / 1e3);
     }
-    put_double(&json, "predicted", plan->predicted_us / 1e3);
-    put_double(&json, "all", input->all_us / 1e3);
+    tess_json_put_double(&json, "predicted", plan->predicted_us / 1e3);
+    tess_json_put_double(&json, "all", input->all_us / 1e3);
     tess_json_end(&json);
-    put_int(&json, "n_stages", plan->n_stages);
-    put_int(&json, "predicted_moved_bytes", plan->moved_bytes);
+    tess_json_put_int(&json, "n_stages", plan->n_stages);
+    tess_json_put_int(&json, "predicted_moved_bytes", plan->moved_bytes);
     put_frames(&json, input);
     put_nodes(&json, input);
-    put_int(&json, "stale_results", tess_coordinator_n_stale(input->core));
+    tess_json_put_int(&json, "stale_results", tess_coordinator_n_stale(input->core));
     tess_json_end(&json);
 }
 
@@ -196,12 +178,12 @@ static void put_event(struct tess_json *json, const char *name, int node, int ro
                       int64_t begin_us, int64_t end_us)
 {
     tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-    put_string(json, "name", name);
-    put_string(json, "ph", "X");
-    put_int(json, "pid", node);
-    put_int(json, "tid", row);
-    put_int(json, "ts", begin_us);
-    put_int(json, "dur", tess_max_i64(end_us - begin_us, 1));
+    tess_json_put_string(json, "name", name);
+    tess_json_put_string(json, "ph", "X");
+    tess_json_put_int(json, "pid", node);
+    tess_json_put_int(json, "tid", row);
+    tess_json_put_int(json, "ts", begin_us);
+    tess_json_put_int(json, "dur", tess_max_i64(end_us - begin_us, 1));
     tess_json_end(json);
 }
 
@@ -209,13 +191,13 @@ static void put_label(struct tess_json *json, const char *what, int node, int ro
                       const char *name)
 {
     tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-    put_string(json, "name", what);
-    put_string(json, "ph", "M");
-    put_int(json, "pid", node);
-    put_int(json, "tid", row);
+    tess_json_put_string(json, "name", what);
+    tess_json_put_string(json, "ph", "M");
+    tess_json_put_int(json, "pid", node);
+    tess_json_put_int(json, "tid", row);
     tess_json_key(json, "args");
     tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-    put_string(json, "name", name);
+    tess_json_put_string(json, "name", name);
     tess_json_end(json);
     tess_json_end(json);
 }

@@ -188,20 +188,14 @@ static void put_json(const struct status_run *run, struct tess_text *text)
         struct tess_node_report report;
         tess_coordinator_report(core, n, &report);
         tess_json_begin(&json, TESS_JSON_FLAT_OBJECT);
-        tess_json_key(&json, "name");
-        tess_json_string(&json, report.name);
-        tess_json_key(&json, "state");
-        tess_json_string(&json, is_there(&report));
-        tess_json_key(&json, "build");
-        tess_json_string(&json, report.build);
-        tess_json_key(&json, "cores");
-        tess_json_int(&json, report.cores);
-        tess_json_key(&json, "memory_bytes");
-        tess_json_int(&json, report.memory_bytes);
-        tess_json_key(&json, "latency_ms");
-        tess_json_double(&json, report.latency_us / 1e3);
-        tess_json_key(&json, "link_mbit");
-        tess_json_double(&json, report.n_won > 0 ? report.link_bytes_per_us * 8 : 0);
+        tess_json_put_string(&json, "name", report.name);
+        tess_json_put_string(&json, "state", is_there(&report));
+        tess_json_put_string(&json, "build", report.build);
+        tess_json_put_int(&json, "cores", report.cores);
+        tess_json_put_int(&json, "memory_bytes", report.memory_bytes);
+        tess_json_put_double(&json, "latency_ms", report.latency_us / 1e3);
+        tess_json_put_double(&json, "link_mbit",
+                             report.n_won > 0 ? report.link_bytes_per_us * 8 : 0);
         tess_json_end(&json);
     }
     tess_json_end(&json);

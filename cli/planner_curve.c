@@ -59,28 +59,19 @@ void tess_curve_table(const struct tess_curve *curve, const struct tess_graph *g
                                "with tessera bench --profile\n");
 }
 
-static void put_int(struct tess_json *json, const char *key, int64_t value)
-{
-    tess_json_key(json, key);
-    tess_json_int(json, value);
-}
-
 static void put_point(struct tess_json *json, const struct tess_curve *curve, int at)
 {
     const struct tess_curve_point *point = &curve->points[at];
     tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-    put_int(json, "budget_bytes", point->budget_bytes);
-    put_int(json, "peak_bytes", point->peak_bytes);
-    tess_json_key(json, "predicted_ms");
-    tess_json_double(json, point->predicted_us / 1e3);
-    tess_json_key(json, "times");
-    tess_json_double(json, slowdown(curve, at));
-    put_int(json, "streamed_layers", point->n_streamed_ops);
-    put_int(json, "streamed_bytes", point->streamed_bytes);
-    put_int(json, "read_bytes", point->read_bytes);
-    put_int(json, "groups", point->n_groups);
-    tess_json_key(json, "has_new_groups");
-    tess_json_bool(json, point->has_new_groups);
+    tess_json_put_int(json, "budget_bytes", point->budget_bytes);
+    tess_json_put_int(json, "peak_bytes", point->peak_bytes);
+    tess_json_put_double(json, "predicted_ms", point->predicted_us / 1e3);
+    tess_json_put_double(json, "times", slowdown(curve, at));
+    tess_json_put_int(json, "streamed_layers", point->n_streamed_ops);
+    tess_json_put_int(json, "streamed_bytes", point->streamed_bytes);
+    tess_json_put_int(json, "read_bytes", point->read_bytes);
+    tess_json_put_int(json, "groups", point->n_groups);
+    tess_json_put_bool(json, "has_new_groups", point->has_new_groups);
     tess_json_end(json);
 }
 
@@ -90,11 +81,9 @@ void tess_curve_json(const struct tess_curve *curve, const struct tess_graph *gr
     struct tess_json json;
     tess_json_init(&json, text);
     tess_json_begin(&json, TESS_JSON_OBJECT);
-    tess_json_key(&json, "model");
-    tess_json_string(&json, graph->name);
-    tess_json_key(&json, "has_profile");
-    tess_json_bool(&json, has_profile);
-    put_int(&json, "limiting_layer", curve->limiting_layer);
+    tess_json_put_string(&json, "model", graph->name);
+    tess_json_put_bool(&json, "has_profile", has_profile);
+    tess_json_put_int(&json, "limiting_layer", curve->limiting_layer);
     tess_json_key(&json, "curve");
     tess_json_begin(&json, TESS_JSON_ARRAY);
     for (int i = 0; i < curve->n_points; i++)

@@ -90,18 +90,6 @@ void tess_schedule_table(const struct tess_schedule_report *report,
 
 /* ---- JSON ---- */
 
-static void put_int(struct tess_json *json, const char *key, int64_t value)
-{
-    tess_json_key(json, key);
-    tess_json_int(json, value);
-}
-
-static void put_string(struct tess_json *json, const char *key, const char *value)
-{
-    tess_json_key(json, key);
-    tess_json_string(json, value);
-}
-
 /* A number per tensor, under its id. */
 static void put_tensors(struct tess_json *json, const struct tess_schedule_report *report,
                         const char *key, bool is_offset)
@@ -112,8 +100,8 @@ static void put_tensors(struct tess_json *json, const struct tess_schedule_repor
     tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
     for (int t = 0; t < graph->n_tensors; t++) {
         snprintf(id, sizeof id, "%d", report->tasks->tensors[t].id);
-        put_int(json, id,
-                is_offset ? report->schedule->offsets[t] : graph->tensors[t].bytes);
+        tess_json_put_int(
+            json, id, is_offset ? report->schedule->offsets[t] : graph->tensors[t].bytes);
     }
     tess_json_end(json);
 }
@@ -134,11 +122,11 @@ static void put_origin(struct tess_json *json, const struct tess_schedule_report
 {
     static const char *const kinds[] = {"whole", "part", "gather", "finish"};
     const struct tess_rewritten_task *from = &report->rewritten->tasks[task];
-    put_int(json, "origin", report->file->tasks[from->origin].id);
-    put_string(json, "kind", kinds[from->kind]);
+    tess_json_put_int(json, "origin", report->file->tasks[from->origin].id);
+    tess_json_put_string(json, "kind", kinds[from->kind]);
     if (from->kind == TESS_REWRITE_PART) {
-        put_int(json, "part", from->part);
-        put_int(json, "parts", from->n_parts);
+        tess_json_put_int(json, "part", from->part);
+        tess_json_put_int(json, "parts", from->n_parts);
     }
 }
 
@@ -150,12 +138,12 @@ static void put_tasks(struct tess_json *json, const struct tess_schedule_report 
     for (int i = 0; i < file->graph->n_tasks; i++) {
         const struct tess_task *task = &file->graph->tasks[i];
         tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-        put_int(json, "id", file->tasks[i].id);
-        put_string(json, "name", file->tasks[i].name);
-        put_string(json, "op", file->tasks[i].op);
+        tess_json_put_int(json, "id", file->tasks[i].id);
+        tess_json_put_string(json, "name", file->tasks[i].name);
+        tess_json_put_string(json, "op", file->tasks[i].op);
         put_ids(json, file, "inputs", task->inputs, task->n_inputs);
         put_ids(json, file, "outputs", task->outputs, task->n_outputs);
-        put_int(json, "cost", file->tasks[i].cost);
+        tess_json_put_int(json, "cost", file->tasks[i].cost);
         if (report->rewritten)
             put_origin(json, report, i);
         tess_json_end(json);
@@ -173,12 +161,13 @@ static void put_graph(struct tess_json *json, const struct tess_schedule_report 
     tess_json_begin(json, TESS_JSON_ARRAY);
     for (int t = 0; t < graph->n_tensors; t++) {
         tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-        put_int(json, "id", file->tensors[t].id);
-        put_string(json, "name", file->tensors[t].name);
-        put_int(json, "bytes", graph->tensors[t].bytes);
+        tess_json_put_int(json, "id", file->tensors[t].id);
+        tess_json_put_string(json, "name", file->tensors[t].name);
+        tess_json_put_int(json, "bytes", graph->tensors[t].bytes);
         if (report->rewritten)
-            put_int(json, "origin",
-                    report->file->tensors[report->rewritten->tensors[t].origin].id);
+            tess_json_put_int(
+                json, "origin",
+                report->file->tensors[report->rewritten->tensors[t].origin].id);
         tess_json_end(json);
     }
     tess_json_end(json);
@@ -199,35 +188,34 @@ void tess_schedule_json(const struct tess_schedule_report *report, struct tess_t
     struct tess_json json;
     tess_json_init(&json, text);
     tess_json_begin(&json, TESS_JSON_OBJECT);
-    put_string(&json, "name", report->file->name);
-    put_string(&json, "model", tess_memory_model_name(report->options->model));
-    put_string(&json, "method", report->options->method->name);
-    put_int(&json, "align", report->options->alignment);
-    put_int(&json, "tasks", schedule->counted->n_tasks);
-    put_int(&json, "peak_bytes", result->peak_bytes);
-    put_int(&json, "lower_bound", result->lower_bound_bytes);
-    tess_json_key(&json, "proven");
-    tess_json_bool(&json, result->is_proven);
-    put_string(&json, "closed_by", closed_by(report));
-    put_int(&json, "arena_bytes", schedule->arena_bytes);
-    put_string(&json, "placed_by", schedule->placed_by);
-    put_int(&json, "file_order_peak_bytes", schedule->file_peak_bytes);
+    tess_json_put_string(&json, "name", report->file->name);
+    tess_json_put_string(&json, "model", tess_memory_model_name(report->options->model));
+    tess_json_put_string(&json, "method", report->options->method->name);
+    tess_json_put_int(&json, "align", report->options->alignment);
+    tess_json_put_int(&json, "tasks", schedule->counted->n_tasks);
+    tess_json_put_int(&json, "peak_bytes", result->peak_bytes);
+    tess_json_put_int(&json, "lower_bound", result->lower_bound_bytes);
+    tess_json_put_bool(&json, "proven", result->is_proven);
+    tess_json_put_string(&json, "closed_by", closed_by(report));
+    tess_json_put_int(&json, "arena_bytes", schedule->arena_bytes);
+    tess_json_put_string(&json, "placed_by", schedule->placed_by);
+    tess_json_put_int(&json, "file_order_peak_bytes", schedule->file_peak_bytes);
     if (report->rewritten) {
-        put_int(&json, "peak_without_rewriting_bytes", schedule->found.plain_bytes);
-        put_int(&json, "dissolved_concats", report->rewritten->n_dissolved);
+        tess_json_put_int(&json, "peak_without_rewriting_bytes",
+                          schedule->found.plain_bytes);
+        tess_json_put_int(&json, "dissolved_concats", report->rewritten->n_dissolved);
     }
-    put_int(&json, "fused_tasks", result->n_fused);
-    put_int(&json, "expanded_states", result->n_expanded);
+    tess_json_put_int(&json, "fused_tasks", result->n_fused);
+    tess_json_put_int(&json, "expanded_states", result->n_expanded);
     if (result->n_variables_full > 0) {
-        put_int(&json, "variables_full", result->n_variables_full);
-        put_int(&json, "variables", result->n_variables);
-        put_int(&json, "variables_solved", result->n_variables_solved);
-        put_int(&json, "parts", result->n_parts);
+        tess_json_put_int(&json, "variables_full", result->n_variables_full);
+        tess_json_put_int(&json, "variables", result->n_variables);
+        tess_json_put_int(&json, "variables_solved", result->n_variables_solved);
+        tess_json_put_int(&json, "parts", result->n_parts);
     }
-    tess_json_key(&json, "seconds");
-    tess_json_double(&json, (schedule->order_us + schedule->place_us) / 1e6);
-    tess_json_key(&json, "order_seconds");
-    tess_json_double(&json, schedule->order_us / 1e6);
+    tess_json_put_double(&json, "seconds",
+                         (schedule->order_us + schedule->place_us) / 1e6);
+    tess_json_put_double(&json, "order_seconds", schedule->order_us / 1e6);
     tess_json_key(&json, "order");
     tess_json_begin(&json, TESS_JSON_FLAT_ARRAY);
     for (int i = 0; i < schedule->counted->n_tasks; i++)

@@ -24,24 +24,6 @@ struct tess_time_summary tess_time_summarize(const double *run_us, int n_runs)
     return summary;
 }
 
-static void put_int(struct tess_json *json, const char *key, int64_t value)
-{
-    tess_json_key(json, key);
-    tess_json_int(json, value);
-}
-
-static void put_double(struct tess_json *json, const char *key, double value)
-{
-    tess_json_key(json, key);
-    tess_json_double(json, value);
-}
-
-static void put_string(struct tess_json *json, const char *key, const char *value)
-{
-    tess_json_key(json, key);
-    tess_json_string(json, value);
-}
-
 void tess_report_results_json(const struct tess_results *results,
                               const struct tess_names *names, struct tess_json *json)
 {
@@ -51,16 +33,16 @@ void tess_report_results_json(const struct tess_results *results,
     for (int i = 0; i < results->n_detections; i++) {
         const struct tess_detection *found = &results->detections[i];
         tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-        put_string(json, "class",
-                   tess_names_get(names, found->class_id, buffer, sizeof buffer));
-        put_int(json, "class_id", found->class_id);
-        put_double(json, "score", (double)found->score);
+        tess_json_put_string(
+            json, "class", tess_names_get(names, found->class_id, buffer, sizeof buffer));
+        tess_json_put_int(json, "class_id", found->class_id);
+        tess_json_put_double(json, "score", (double)found->score);
         tess_json_key(json, "box");
         tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-        put_double(json, "x", (double)found->x);
-        put_double(json, "y", (double)found->y);
-        put_double(json, "w", (double)found->w);
-        put_double(json, "h", (double)found->h);
+        tess_json_put_double(json, "x", (double)found->x);
+        tess_json_put_double(json, "y", (double)found->y);
+        tess_json_put_double(json, "w", (double)found->w);
+        tess_json_put_double(json, "h", (double)found->h);
         tess_json_end(json);
         tess_json_end(json);
     }
@@ -72,10 +54,10 @@ void tess_report_results_json(const struct tess_results *results,
     for (int i = 0; i < results->n_top; i++) {
         const struct tess_class_score *top = &results->top[i];
         tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-        put_string(json, "class",
-                   tess_names_get(names, top->class_id, buffer, sizeof buffer));
-        put_int(json, "class_id", top->class_id);
-        put_double(json, "score", (double)top->score);
+        tess_json_put_string(json, "class",
+                             tess_names_get(names, top->class_id, buffer, sizeof buffer));
+        tess_json_put_int(json, "class_id", top->class_id);
+        tess_json_put_double(json, "score", (double)top->score);
         tess_json_end(json);
     }
     tess_json_end(json);
@@ -108,22 +90,23 @@ static void put_times(struct tess_json *json, const struct tess_run_report *repo
     struct tess_time_summary times = tess_time_summarize(report->run_us, report->n_runs);
     tess_json_key(json, "time_ms");
     tess_json_begin(json, TESS_JSON_OBJECT);
-    put_double(json, "median", times.median_us / 1e3);
-    put_double(json, "min", times.least_us / 1e3);
-    put_double(json, "max", times.most_us / 1e3);
-    put_double(json, "predicted", report->plan->predicted_us / 1e3);
+    tess_json_put_double(json, "median", times.median_us / 1e3);
+    tess_json_put_double(json, "min", times.least_us / 1e3);
+    tess_json_put_double(json, "max", times.most_us / 1e3);
+    tess_json_put_double(json, "predicted", report->plan->predicted_us / 1e3);
     tess_json_key(json, "groups");
     tess_json_begin(json, TESS_JSON_ARRAY);
     for (int i = 0; i < report->plan->n_groups; i++) {
         char layers[32], tiling[48];
         describe_group(report->graph, report->plan, i, layers, sizeof layers);
         tess_json_begin(json, TESS_JSON_FLAT_OBJECT);
-        put_string(json, "layers", layers);
-        put_string(
+        tess_json_put_string(json, "layers", layers);
+        tess_json_put_string(
             json, "tiling",
             describe_tiling(report->plan->groups[i].tiling, tiling, sizeof tiling));
-        put_double(json, "time", report->group_us[i] / 1e3);
-        put_double(json, "predicted", report->plan->groups[i].predicted_us / 1e3);
+        tess_json_put_double(json, "time", report->group_us[i] / 1e3);
+        tess_json_put_double(json, "predicted",
+                             report->plan->groups[i].predicted_us / 1e3);
         tess_json_end(json);
     }
     tess_json_end(json);
@@ -135,17 +118,17 @@ static void put_memory(struct tess_json *json, const struct tess_run_report *rep
     const struct tess_memory *memory = &report->plan->memory;
     tess_json_key(json, "memory");
     tess_json_begin(json, TESS_JSON_OBJECT);
-    put_int(json, "budget_bytes", report->plan->budget_bytes);
-    put_int(json, "predicted_peak_bytes", memory->peak);
-    put_int(json, "verified_peak_bytes", report->verdict->memory.peak);
-    put_int(json, "measured_peak_bytes", report->measured_peak_bytes);
-    put_int(json, "base_bytes", memory->base);
-    put_int(json, "threads_bytes", memory->threads);
-    put_int(json, "weights_bytes", memory->weights);
-    put_int(json, "workspace_bytes", memory->workspace);
-    put_int(json, "arena_bytes", memory->arena);
-    put_int(json, "window_bytes", memory->window);
-    put_int(json, "input_bytes", memory->input);
+    tess_json_put_int(json, "budget_bytes", report->plan->budget_bytes);
+    tess_json_put_int(json, "predicted_peak_bytes", memory->peak);
+    tess_json_put_int(json, "verified_peak_bytes", report->verdict->memory.peak);
+    tess_json_put_int(json, "measured_peak_bytes", report->measured_peak_bytes);
+    tess_json_put_int(json, "base_bytes", memory->base);
+    tess_json_put_int(json, "threads_bytes", memory->threads);
+    tess_json_put_int(json, "weights_bytes", memory->weights);
+    tess_json_put_int(json, "workspace_bytes", memory->workspace);
+    tess_json_put_int(json, "arena_bytes", memory->arena);
+    tess_json_put_int(json, "window_bytes", memory->window);
+    tess_json_put_int(json, "input_bytes", memory->input);
     tess_json_end(json);
 }
 
@@ -171,13 +154,13 @@ void tess_report_json(const struct tess_run_report *report, struct tess_text *te
     put_memory(&json, report);
     tess_json_key(&json, "plan");
     tess_json_begin(&json, TESS_JSON_OBJECT);
-    put_string(&json, "name", report->plan->search);
-    put_string(&json, "hash", hash);
-    put_string(&json, "model", report->plan->model);
-    put_int(&json, "n_groups", report->plan->n_groups);
-    put_int(&json, "n_streamed", count_streamed(report->graph, report->plan));
-    put_int(&json, "threads", report->plan->n_threads);
-    put_string(&json, "kernels", report->kernels);
+    tess_json_put_string(&json, "name", report->plan->search);
+    tess_json_put_string(&json, "hash", hash);
+    tess_json_put_string(&json, "model", report->plan->model);
+    tess_json_put_int(&json, "n_groups", report->plan->n_groups);
+    tess_json_put_int(&json, "n_streamed", count_streamed(report->graph, report->plan));
+    tess_json_put_int(&json, "threads", report->plan->n_threads);
+    tess_json_put_string(&json, "kernels", report->kernels);
     tess_json_end(&json);
     tess_json_end(&json);
 }

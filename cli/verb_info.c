@@ -66,19 +66,12 @@ static void table(const struct tess_graph *graph, struct tess_text *text)
                      tess_format_bytes(total.live_bytes, live, sizeof live), largest);
 }
 
-static void member(struct tess_json *json, const char *key, int64_t value)
-{
-    tess_json_key(json, key);
-    tess_json_int(json, value);
-}
-
 static void json_document(const struct tess_graph *graph, struct tess_text *text)
 {
     struct tess_json json;
     tess_json_init(&json, text);
     tess_json_begin(&json, TESS_JSON_OBJECT);
-    tess_json_key(&json, "model");
-    tess_json_string(&json, graph->name);
+    tess_json_put_string(&json, "model", graph->name);
     tess_json_key(&json, "layers");
     tess_json_begin(&json, TESS_JSON_ARRAY);
     for (int layer = 0; layer < graph->n_layers; layer++) {
@@ -86,16 +79,15 @@ static void json_document(const struct tess_graph *graph, struct tess_text *text
         if (!facts.out)
             continue;
         tess_json_begin(&json, TESS_JSON_FLAT_OBJECT);
-        member(&json, "layer", layer);
-        tess_json_key(&json, "kind");
-        tess_json_string(&json, graph->layers[layer].name);
-        member(&json, "h", facts.out->h);
-        member(&json, "w", facts.out->w);
-        member(&json, "c", facts.out->c);
-        member(&json, "output_bytes", tess_tensor_bytes(facts.out));
-        member(&json, "live_bytes", facts.live_bytes);
-        member(&json, "weights_bytes", 4 * facts.n_weights);
-        member(&json, "macs", facts.macs);
+        tess_json_put_int(&json, "layer", layer);
+        tess_json_put_string(&json, "kind", graph->layers[layer].name);
+        tess_json_put_int(&json, "h", facts.out->h);
+        tess_json_put_int(&json, "w", facts.out->w);
+        tess_json_put_int(&json, "c", facts.out->c);
+        tess_json_put_int(&json, "output_bytes", tess_tensor_bytes(facts.out));
+        tess_json_put_int(&json, "live_bytes", facts.live_bytes);
+        tess_json_put_int(&json, "weights_bytes", 4 * facts.n_weights);
+        tess_json_put_int(&json, "macs", facts.macs);
         tess_json_end(&json);
     }
     tess_json_end(&json);

@@ -23,14 +23,10 @@ static void put_verdict(const struct tess_args *args, const struct tess_plan *pl
     struct tess_json json;
     tess_json_init(&json, text);
     tess_json_begin(&json, TESS_JSON_OBJECT);
-    tess_json_key(&json, "steps");
-    tess_json_int(&json, verdict->n_steps);
-    tess_json_key(&json, "macs");
-    tess_json_int(&json, verdict->macs);
-    tess_json_key(&json, "predicted_peak_bytes");
-    tess_json_int(&json, plan->memory.peak);
-    tess_json_key(&json, "verified_peak_bytes");
-    tess_json_int(&json, verdict->memory.peak);
+    tess_json_put_int(&json, "steps", verdict->n_steps);
+    tess_json_put_int(&json, "macs", verdict->macs);
+    tess_json_put_int(&json, "predicted_peak_bytes", plan->memory.peak);
+    tess_json_put_int(&json, "verified_peak_bytes", verdict->memory.peak);
     tess_json_end(&json);
 }
 

@@ -54,14 +54,12 @@ static void test_containers_are_indented_and_flat_ones_stay_on_a_line(void **sta
 {
     (void)state;
     tess_json_begin(&json, TESS_JSON_OBJECT);
-    tess_json_key(&json, "name");
-    tess_json_string(&json, "dog");
+    tess_json_put_string(&json, "name", "dog");
     tess_json_key(&json, "objects");
     tess_json_begin(&json, TESS_JSON_ARRAY);
     for (int i = 0; i < 2; i++) {
         tess_json_begin(&json, TESS_JSON_FLAT_OBJECT);
-        tess_json_key(&json, "id");
-        tess_json_int(&json, i);
+        tess_json_put_int(&json, "id", i);
         tess_json_key(&json, "box");
         tess_json_begin(&json, TESS_JSON_ARRAY); /* flat because it is inside */
         tess_json_int(&json, -1);
