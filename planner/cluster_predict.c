@@ -1,8 +1,8 @@
 /* Problem: what a cluster plan's tiles take, in time and memory, and when each stage is done.
  *
  * Method: make each tile a graph of its own and ask the planner for one device for its fastest plan
- * within what its node leaves (planner/cluster_tile.h). Tiles of one shape are asked for once. Then run the stages on clocks
- * (planner/cluster_time.h).
+ * within what its node leaves (planner/cluster_tile.h). Tiles of one shape are asked for once.
+ * Then run the stages on clocks (planner/cluster_time.h).
  *
  * Cost: one search per shape and budget.
  *

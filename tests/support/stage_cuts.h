@@ -13,7 +13,8 @@
  * stages? New, for free(); NULL if the network cannot be cut into stages at all. */
 bool *tess_stage_cuts_find(const struct tess_graph *graph);
 
-/* The stage that begins with op `first`: of about max_ops ops at most, if it can be. Its last op. */
+/* The stage that begins with op `first`: of about max_ops ops at most, if it can be. Its last
+ * op. */
 int tess_stage_cuts_draw(struct tess_stage *stage, const struct tess_graph *graph,
                          const bool *can_end, int first, int max_ops,
                          struct tess_rng *rng);
