@@ -228,10 +228,10 @@ const struct tess_verb_text tess_verb_texts[TESS_N_VERBS] = {
      CLUSTER_HELP, "model"},
     {"cluster plan", "MODEL",
      "how a cluster would share a network, and how fast it would be",
-     "tessera cluster plan yolov2.cfg --cluster configs/clusters/four.yaml", NULL,
+     "tessera cluster plan yolov2.cfg --cluster configs/clusters/four-equal.yaml", NULL,
      "model"},
     {"cluster status", "", "who would join, what they have, how good their links are",
-     "tessera cluster status --cluster configs/clusters/four.yaml", NULL, NULL},
+     "tessera cluster status --cluster configs/clusters/four-equal.yaml", NULL, NULL},
     {"keygen", "FILE", "make a key pair for a node of a cluster",
      "tessera keygen gate.key", KEYGEN_HELP, "file name"},
 };
