@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,35 +6,26 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "cli/cluster_search.h"
 #include "cli/dump.h"
 #include "cli/names.h"
-#include "cli/node_frames.h"
 #include "cli/node_link.h"
 #include "cli/node_local.h"
 #include "cli/node_report.h"
-#include "cli/node_runner.h"
+#include "cli/node_setup.h"
 #include "cli/node_verbs.h"
 #include "cli/progress.h"
 #include "executor/process_memory.h"
-#include "model/op_blob.h"
-#include "plan/cluster_text.h"
 #include "transport/node_coordinator.h"
 
-enum { TEXT_LIMIT_BYTES = 4 << 20, STEP_US = 100000 };
+enum { STEP_US = 100000 };
 
 /* Everything a run over a cluster holds, released together. */
 struct cluster_run {
     const struct tess_args *args;
-    struct tess_session session;
-    struct tess_node_frames frames;
+    struct tess_node_setup setup;
+    const struct tess_node_job *job; /* of the setup */
     struct tess_names names;
     struct tess_dumps dumps;
-    struct tess_op_blobs blobs;
-    struct tess_blob_entry *entries; /* [blobs.n_blobs] */
-    struct tess_text plan_text, job_text;
-    struct tess_node_runner *runner;
-    const struct tess_node_job *job; /* of the runner */
     struct tess_node_link link;
     struct tess_node_local local;
     struct tess_node_guess *guesses; /* [nodes of the plan - 1] */
@@ -56,21 +46,29 @@ static void release(struct cluster_run *run)
         tess_results_release(&run->reports[i].results);
     tess_node_coordinator_destroy(run->node);
     tess_node_local_stop(&run->local);
-    tess_node_runner_destroy(run->runner);
     tess_node_link_release(&run->link);
-    tess_op_blobs_release(&run->blobs);
     tess_dumps_close(&run->dumps, NULL);
     tess_names_release(&run->names);
-    tess_node_frames_release(&run->frames);
-    tess_session_release(&run->session);
-    tess_text_release(&run->plan_text);
-    tess_text_release(&run->job_text);
-    free(run->entries);
+    tess_node_setup_release(&run->setup);
     free(run->guesses);
     free(run->keeps);
     free(run->reports);
     free(run->begin_us);
     free(run->spans);
+}
+
+static enum tess_status prepare(struct cluster_run *run, struct tess_error *error)
+{
+    const struct tess_args *args = run->args;
+    enum tess_status status = tess_node_link_coordinator(&run->link, args, error);
+    if (status == TESS_OK && args->names)
+        status = tess_names_load(args->names, &run->names, error);
+    if (status == TESS_OK)
+        status = tess_node_setup_init(&run->setup, args, error);
+    run->job = run->setup.job;
+    if (status == TESS_OK)
+        status = tess_dumps_init(&run->dumps, args, run->job->graph, error);
+    return status;
 }
 
 static void tell(void *context, const char *text)
@@ -80,206 +78,13 @@ static void tell(void *context, const char *text)
         fprintf(stderr, "%s\n", text);
 }
 
-/* --- the plan --- */
-
-static enum tess_status check_args(const struct tess_args *args, struct tess_error *error)
-{
-    int n_given = (args->n_local > 0) + (args->cluster || args->plan);
-    if (n_given == 1)
-        return TESS_OK;
-    tess_error_set(error, TESS_E_USAGE,
-                   n_given
-                       ? "--local makes a cluster of its own: --cluster and --plan do "
-                         "not go with it"
-                       : "no cluster given");
-    tess_error_hint(error, "--cluster FILE names the nodes (docs/cluster.md); --local 2 "
-                           "tries it on this machine");
-    return TESS_E_USAGE;
-}
-
-/* The text that planning begins with: a cluster or a cluster plan. */
-static enum tess_status read_cluster(const struct tess_args *args, struct tess_text *text,
-                                     struct tess_error *error)
-{
-    struct tess_cluster cluster;
-    if (args->n_local > 0) {
-        tess_node_local_cluster(args, &cluster);
-        tess_cluster_write(&cluster, text);
-        return text->is_broken ? tess_error_nomem(error) : TESS_OK;
-    }
-    const char *path = args->plan ? args->plan : args->cluster;
-    enum tess_status status = tess_file_read(path, TEXT_LIMIT_BYTES, text, error);
-    if (status == TESS_OK) /* here the file has a name */
-        status =
-            tess_cluster_read(tess_text_string(text), text->len, path, &cluster, error);
-    return status;
-}
-
-/* A plan that is given says how its input travels. */
-static enum tess_status adapt_input(struct cluster_run *run, const struct tess_text *text,
-                                    struct tess_error *error)
-{
-    struct tess_cluster_plan *plan = NULL;
-    if (!run->args->plan)
-        return TESS_OK;
-    enum tess_status status =
-        tess_cluster_plan_read(tess_text_string(text), text->len, run->args->plan,
-                               run->session.graph, &plan, error);
-    if (status != TESS_OK)
-        return status;
-    bool can_be_bytes = run->frames.input.kind != TESS_FRAME_FLOATS;
-    if (!plan->sends_bytes)
-        tess_node_frames_use_floats(&run->frames);
-    else if (!can_be_bytes) {
-        status = tess_error_at(error, TESS_E_CONFIG, run->args->plan, 0, 0,
-                               "the plan sends bytes, but the input has values between "
-                               "them");
-        tess_error_hint(error, "write \"input: floats\" in the plan");
-    }
-    tess_cluster_plan_destroy(plan);
-    return status;
-}
-
-static enum tess_status find_plan(struct cluster_run *run, struct tess_error *error)
-{
-    struct tess_text text;
-    tess_text_init(&text);
-    enum tess_status status = read_cluster(run->args, &text, error);
-    if (status == TESS_OK)
-        status = adapt_input(run, &text, error);
-    if (status == TESS_OK)
-        status = tess_cluster_search(&run->session, tess_text_string(&text), text.len,
-                                     run->frames.input.kind != TESS_FRAME_FLOATS,
-                                     &run->plan_text, error);
-    tess_text_release(&text);
-    return status;
-}
-
-/* --- the job --- */
-
-static void show_hashing(void *context, double done)
-{
-    tess_progress_show(context, done);
-}
-
-static enum tess_status hash_weights(struct cluster_run *run,
-                                     struct tess_packed_source blocks,
-                                     struct tess_error *error)
-{
-    tess_progress_init(&run->progress, "reading weights", !run->args->is_quiet);
-    enum tess_status status = tess_op_blobs_init(&run->blobs, run->session.graph, blocks,
-                                                 show_hashing, &run->progress, error);
-    tess_progress_finish(&run->progress);
-    if (status != TESS_OK)
-        return status;
-    run->entries = calloc((size_t)run->blobs.n_blobs + 1, sizeof *run->entries);
-    if (!run->entries)
-        return tess_error_nomem(error);
-    for (int i = 0; i < run->blobs.n_blobs; i++)
-        run->entries[i] = (struct tess_blob_entry){
-            .hash = run->blobs.blobs[i].hash, .n_bytes = run->blobs.blobs[i].n_bytes};
-    return TESS_OK;
-}
-
-static enum tess_status write_job(struct cluster_run *run, struct tess_error *error)
-{
-    const struct tess_graph *graph = run->session.graph;
-    struct tess_text cfg;
-    struct tess_sha256 *hashes = calloc((size_t)graph->n_ops + 1, sizeof *hashes);
-    if (!hashes)
-        return tess_error_nomem(error);
-    for (int i = 0; i < run->blobs.n_blobs; i++)
-        hashes[run->blobs.blobs[i].op] = run->blobs.blobs[i].hash;
-    tess_text_init(&cfg);
-    enum tess_status status =
-        tess_model_file_cfg(&run->session.model, run->args, &cfg, error);
-    if (status == TESS_OK)
-        tess_node_job_write(graph, hashes, &run->frames.input,
-                            tess_text_string(&run->plan_text), tess_text_string(&cfg),
-                            &run->job_text);
-    if (status == TESS_OK && run->job_text.is_broken)
-        status = tess_error_nomem(error);
-    tess_text_release(&cfg);
-    free(hashes);
-    return status;
-}
-
-/* This node computes, too: its tiles come from the same job. */
-static enum tess_status open_job(struct cluster_run *run,
-                                 struct tess_packed_source blocks,
-                                 struct tess_error *error)
-{
-    const struct tess_work *work;
-    int64_t peak_bytes;
-    struct tess_cluster cluster;
-    enum tess_status status =
-        tess_cluster_read(tess_text_string(&run->plan_text), run->plan_text.len,
-                          "cluster plan", &cluster, error);
-    if (status != TESS_OK)
-        return status;
-    struct tess_node_runner_config config = {
-        .name = cluster.nodes[0].name,
-        .family = run->session.family,
-        .blocks = blocks,
-        .source_bytes = tess_model_file_source_bytes(&run->session.model),
-        .memory_bytes = cluster.nodes[0].memory_bytes,
-        .is_reserve = cluster.nodes[0].only_serves,
-        .n_threads = run->session.n_threads,
-        .profile = run->session.profile};
-    if (run->args->has_budget)
-        config.memory_bytes = run->args->memory_bytes;
-    status = tess_node_runner_create(&config, &run->runner, error);
-    if (status != TESS_OK)
-        return status;
-    const struct tess_tile_runner *tiles = tess_node_runner_tiles(run->runner);
-    status = tiles->open(tiles->self, tess_text_string(&run->job_text), run->job_text.len,
-                         &work, &peak_bytes, error);
-    run->job = tess_node_runner_job(run->runner);
-    return status;
-}
-
-static enum tess_status prepare(struct cluster_run *run, struct tess_error *error)
-{
-    const struct tess_args *args = run->args;
-    struct tess_packed_source blocks;
-    enum tess_status status = check_args(args, error);
-    if (status == TESS_OK && args->names)
-        status = tess_names_load(args->names, &run->names, error);
-    if (status == TESS_OK)
-        status = tess_node_link_coordinator(&run->link, args, error);
-    if (status == TESS_OK)
-        status = tess_session_init(&run->session, args, error);
-    if (status == TESS_OK)
-        status = tess_model_file_open_weights(&run->session.model, args, error);
-    if (status == TESS_OK)
-        status = tess_node_frames_init(&run->frames, args, run->session.graph, error);
-    if (status == TESS_OK)
-        status = tess_dumps_init(&run->dumps, args, run->session.graph, error);
-    if (status == TESS_OK)
-        status = tess_session_start(&run->session, error);
-    if (status == TESS_OK && !run->session.family->uses_packed)
-        status = tess_node_start_family(args, &run->session.family, error);
-    if (status == TESS_OK)
-        status = tess_model_file_blocks(&run->session.model, &blocks, error);
-    if (status == TESS_OK)
-        status = find_plan(run, error);
-    if (status == TESS_OK)
-        status = hash_weights(run, blocks, error);
-    if (status == TESS_OK)
-        status = write_job(run, error);
-    if (status == TESS_OK)
-        status = open_job(run, blocks, error);
-    malloc_trim(0);
-    return status;
-}
-
 /* --- the node --- */
 
 static enum tess_status read_blob(void *context, int index, int64_t offset,
                                   int64_t n_bytes, void *bytes_out)
 {
     struct cluster_run *run = context;
-    return tess_op_blobs_read(&run->blobs, index, offset, n_bytes, bytes_out, NULL);
+    return tess_op_blobs_read(&run->setup.blobs, index, offset, n_bytes, bytes_out, NULL);
 }
 
 static void note_span(void *context, const struct tess_coordinator_action *action,
@@ -380,9 +185,9 @@ static enum tess_status start(struct cluster_run *run, struct tess_error *error)
 {
     const struct tess_cluster *cluster = &run->job->plan->cluster;
     struct tess_node_coordinator_config config = {
-        .plan_text = run->job_text.data,
-        .plan_text_bytes = (int64_t)run->job_text.len,
-        .runner = tess_node_runner_tiles(run->runner),
+        .plan_text = run->setup.job_text.data,
+        .plan_text_bytes = (int64_t)run->setup.job_text.len,
+        .runner = tess_node_runner_tiles(run->setup.runner),
         .read_blob = read_blob,
         .tell = tell,
         .stored = note_span,
@@ -395,11 +200,11 @@ static enum tess_status start(struct cluster_run *run, struct tess_error *error)
     tess_coordinator_config_init(&config.core);
     snprintf(config.core.name, sizeof config.core.name, "%s", cluster->nodes[0].name);
     snprintf(config.core.kernels, sizeof config.core.kernels, "%s",
-             run->session.family->name);
+             run->setup.session.family->name);
     config.keeps = run->keeps;
     config.core.work = &run->job->work.work;
-    config.core.blobs = run->entries;
-    config.core.n_blobs = run->blobs.n_blobs;
+    config.core.blobs = run->setup.entries;
+    config.core.n_blobs = run->setup.blobs.n_blobs;
     config.core.is_computing = true;
     config.core.is_reserve = cluster->nodes[0].only_serves;
     config.core.own_cost_per_s = (int64_t)(cluster->nodes[0].speed * 1e9) + 1;
@@ -407,7 +212,8 @@ static enum tess_status start(struct cluster_run *run, struct tess_error *error)
     config.core.guesses = run->guesses;
     config.core.n_guesses = cluster->n_nodes - 1;
     config.core.uplink_bytes_per_s = (int64_t)(cluster->nodes[0].link_mbit * 125000) + 1;
-    config.core.max_frames = run->frames.n_paths > 1 ? (int)run->args->n_in_flight : 1;
+    config.core.max_frames =
+        run->setup.frames.n_paths > 1 ? (int)run->args->n_in_flight : 1;
     if (getrandom(&config.core.epoch, sizeof config.core.epoch, 0) < 0)
         config.core.epoch = (uint64_t)tess_clock_us();
     config.core.epoch = config.core.epoch >> 1 | 1;
@@ -493,7 +299,7 @@ static enum tess_status take_results(struct cluster_run *run, int64_t frame,
     options.threshold = (float)run->args->threshold;
     options.overlap = (float)run->args->overlap;
     enum tess_status status = tess_node_frames_box(
-        &run->frames, (int)(frame % run->frames.n_paths), &box, error);
+        &run->setup.frames, (int)(frame % run->setup.frames.n_paths), &box, error);
     if (status == TESS_OK)
         status =
             tess_results_init(&report->results, graph, planes, &box, &options, error);
@@ -511,11 +317,11 @@ static enum tess_status submit(struct cluster_run *run, int index,
 {
     int64_t frame;
     const void **given = calloc((size_t)run->job->work.work.n_tensors, sizeof *given);
-    void *tensor = malloc((size_t)tess_frame_input_bytes(&run->frames.input));
+    void *tensor = malloc((size_t)tess_frame_input_bytes(&run->setup.frames.input));
     enum tess_status status = given && tensor ? TESS_OK : tess_error_nomem(error);
-    const char *path = run->frames.paths[index % run->frames.n_paths];
+    const char *path = run->setup.frames.paths[index % run->setup.frames.n_paths];
     if (status == TESS_OK)
-        status = tess_frame_input_load(&run->frames.input, path, tensor, error);
+        status = tess_frame_input_load(&run->setup.frames.input, path, tensor, error);
     if (status == TESS_OK) {
         given[number_of(run->job, TESS_GRAPH_INPUT)] = tensor;
         run->reports[index].path = path;
@@ -548,7 +354,7 @@ static enum tess_status take_outcome(struct cluster_run *run,
 static enum tess_status compute(struct cluster_run *run, double *all_us_out,
                                 struct tess_error *error)
 {
-    int most = run->frames.n_paths > 1 ? (int)run->args->n_in_flight : 1;
+    int most = run->setup.frames.n_paths > 1 ? (int)run->args->n_in_flight : 1;
     int n_begun = 0, n_done = 0;
     enum tess_status status = TESS_OK;
     double start_us = tess_clock_us();
@@ -630,7 +436,7 @@ enum tess_status tess_verb_cluster_run(const struct tess_args *args,
     if (status == TESS_OK)
         status = wait_for_workers(&run, error);
     if (status == TESS_OK) {
-        run.n_frames = run.frames.n_paths * (int)args->n_repeats;
+        run.n_frames = run.setup.frames.n_paths * (int)args->n_repeats;
         run.reports = calloc((size_t)run.n_frames, sizeof *run.reports);
         run.begin_us = calloc((size_t)run.n_frames, sizeof *run.begin_us);
         if (!run.reports || !run.begin_us)

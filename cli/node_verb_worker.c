@@ -87,18 +87,26 @@ static enum tess_status set_name(const struct tess_args *args, char name[TESS_WI
     return TESS_OK;
 }
 
+enum tess_status tess_node_check_family(const struct tess_args *args,
+                                        const struct tess_kernel_family *family,
+                                        struct tess_error *error)
+{
+    if (family && family->uses_packed)
+        return TESS_OK;
+    tess_error_set(error, TESS_E_USAGE, "kernels \"%s\" cannot work in a cluster",
+                   args->kernels);
+    tess_error_hint(error, "use auto or nat");
+    return TESS_E_USAGE;
+}
+
 enum tess_status tess_node_start_family(const struct tess_args *args,
                                         const struct tess_kernel_family **family_out,
                                         struct tess_error *error)
 {
     const struct tess_kernel_family *family = tess_kernel_family_find(args->kernels);
-    if (!family || !family->uses_packed) {
-        tess_error_set(error, TESS_E_USAGE, "kernels \"%s\" cannot work in a cluster",
-                       args->kernels);
-        tess_error_hint(error, "use auto or nat");
-        return TESS_E_USAGE;
-    }
-    enum tess_status status = family->start(0, error);
+    enum tess_status status = tess_node_check_family(args, family, error);
+    if (status == TESS_OK)
+        status = family->start(0, error);
     if (status == TESS_OK)
         *family_out = family;
     return status;

@@ -11,8 +11,12 @@ tess_verb_function tess_verb_cluster_run;
 tess_verb_function tess_verb_cluster_status; /* also doctor --link */
 tess_verb_function tess_verb_keygen;
 
-/* Starts the kernels asked for, which must be of a family that uses packed weights: those
- * travel. TESS_E_USAGE. */
+/* Are these kernels of a family that uses packed weights? Those travel. TESS_E_USAGE. */
+enum tess_status tess_node_check_family(const struct tess_args *args,
+                                        const struct tess_kernel_family *family,
+                                        struct tess_error *error);
+
+/* Starts the kernels asked for, of such a family. TESS_E_USAGE. */
 enum tess_status tess_node_start_family(const struct tess_args *args,
                                         const struct tess_kernel_family **family_out,
                                         struct tess_error *error);
