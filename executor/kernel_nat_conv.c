@@ -35,21 +35,14 @@
  *
  * Reference: see kernel_nat_tile_priv.h.
  */
-#include "executor/kernel_nat_priv.h"
+#include "executor/kernel_nat_pass_priv.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "base/arith.h"
 
-enum {
-    LANES = TESS_PACKED_BLOCK,
-    MAX_RUNS = 16, /* of a pass; bounds the stack */
-    /* TUNING: channels of a pass at most. With 512 the weights of 64 filters are 128 KiB;
-     * 256 and 1024 were 2 % slower in YOLOv2's widest layers (AVX-512, L2 of 2 MiB,
-     * 2026-11). */
-    RUN_ELEMS = 512
-};
+enum { LANES = TESS_PACKED_BLOCK };
 
 /* TUNING: input that an item reads at most, so that it stays in the second cache for the
  * next pass and unit. With 0.7 MiB YOLOv2's layers were 2 % slower, with 1.4 MiB equally
@@ -57,7 +50,7 @@ enum {
 static const int64_t item_input_bytes = 1024 * 1024;
 
 /* What padding reads. A run never is longer. */
-static const float zeros[RUN_ELEMS];
+static const float zeros[TESS_NAT_RUN_ELEMS];
 
 struct nat_conv {
     struct tess_kernel kernel;
@@ -78,24 +71,6 @@ struct job {
     int first_block, end_block;
     int n_units; /* neighbouring blocks computed at once */
     int64_t n_pixels, item_pixels;
-};
-
-/* Input floats side by side, relative to the first pixel under a window. */
-struct run {
-    int y, x; /* of the input pixel it begins at */
-    ptrdiff_t offset;
-    int elems;
-};
-
-/* A part of the chains of sums. */
-struct pass {
-    int tap, channel;   /* where it begins */
-    int64_t first_elem; /* the same in weights per filter */
-    int64_t n_elems;
-    bool is_first, is_last;
-    int n_runs, n_merged;
-    struct run runs[MAX_RUNS];   /* one per tap */
-    struct run merged[MAX_RUNS]; /* the same, neighbours joined; for windows on the map */
 };
 
 /* Blocks of one channel group that one inner kernel computes. */
@@ -132,59 +107,6 @@ struct tile {
 int64_t tess_nat_conv_bytes(void)
 {
     return tess_round_up(sizeof(struct nat_conv), TESS_FACTS_BLOCK_ALIGN);
-}
-
-/* ---- Passes ------------------------------------------------------------------------ */
-
-static void add_run(const struct job *job, struct pass *pass, int tap, int channel,
-                    int elems)
-{
-    const struct nat_conv *conv = job->conv;
-    const struct tess_window *window = &conv->kernel.op->window;
-    const struct tess_plane *in = &job->call->in[0];
-    struct run run = {.y = tap / window->kernel_w * window->dilation_h,
-                      .x = tap % window->kernel_w * window->dilation_w,
-                      .elems = elems};
-    run.offset = (ptrdiff_t)((size_t)run.y * in->row_stride +
-                             (size_t)run.x * in->pixel_stride + (size_t)channel);
-    pass->runs[pass->n_runs++] = run;
-    pass->n_elems += elems;
-    struct run *last = pass->n_merged ? &pass->merged[pass->n_merged - 1] : NULL;
-    if (last && !conv->is_depthwise && last->offset + last->elems == run.offset)
-        last->elems += elems;
-    else
-        pass->merged[pass->n_merged++] = run;
-}
-
-/* The pass that begins at pass->tap and channel; these move on to the next one's.
- * Serially: cuts [taps][group_channels] into pieces of at most pass_elems. */
-static void make_pass(const struct job *job, struct pass *pass)
-{
-    const struct nat_conv *conv = job->conv;
-    pass->n_runs = pass->n_merged = 0;
-    pass->n_elems = 0;
-    pass->is_first = pass->tap == 0 && pass->channel == 0;
-    pass->first_elem = (int64_t)pass->tap * conv->group_channels + pass->channel;
-    if (conv->group_channels > RUN_ELEMS) {
-        int n_pieces = (int)tess_div_up(conv->group_channels, RUN_ELEMS);
-        int piece =
-            (int)tess_round_up(tess_div_up(conv->group_channels, n_pieces), LANES);
-        int elems = tess_min_int(piece, conv->group_channels - pass->channel);
-        add_run(job, pass, pass->tap, pass->channel, elems);
-        pass->channel += elems;
-        if (pass->channel == conv->group_channels) {
-            pass->channel = 0;
-            pass->tap++;
-        }
-    } else {
-        int most = tess_min_int(conv->isa->pass_elems / conv->group_channels, MAX_RUNS);
-        int n_passes = (int)tess_div_up(conv->n_taps, most);
-        int n_taps = (int)tess_div_up(conv->n_taps, n_passes);
-        int end = tess_min_int(pass->tap + n_taps, conv->n_taps);
-        for (; pass->tap < end; pass->tap++)
-            add_run(job, pass, pass->tap, 0, conv->group_channels);
-    }
-    pass->is_last = pass->tap == conv->n_taps;
 }
 
 /* ---- Tiles ------------------------------------------------------------------------- */
@@ -260,9 +182,11 @@ static void fetch_output(const struct unit *unit, const struct tile *tile)
 }
 
 /* The input pixels of a pass: pixels_out [runs][tile->n]. Returns the runs chosen. */
-static const struct run *find_pixels(const struct job *job, const struct pass *pass,
-                                     const struct unit *unit, const struct tile *tile,
-                                     int *n_runs_out, const float **pixels_out)
+static const struct tess_nat_run *find_pixels(const struct job *job,
+                                              const struct tess_nat_pass *pass,
+                                              const struct unit *unit,
+                                              const struct tile *tile, int *n_runs_out,
+                                              const float **pixels_out)
 {
     const struct tess_plane *in = &job->call->in[0];
     const float *data = in->data + unit->in_channel;
@@ -274,7 +198,7 @@ static const struct run *find_pixels(const struct job *job, const struct pass *p
         return pass->merged;
     }
     for (int r = 0; r < pass->n_runs; r++) {
-        const struct run *run = &pass->runs[r];
+        const struct tess_nat_run *run = &pass->runs[r];
         for (int p = 0; p < tile->n; p++) {
             int y = tile->y[p] + run->y, x = tile->x[p] + run->x;
             bool is_inside = y >= 0 && y < in->n_rows && x >= 0 && x < in->n_cols;
@@ -334,16 +258,16 @@ static const float *block_at(const struct job *job, int block)
     return job->packed + (size_t)(block - job->first_block) * job->conv->block_elems;
 }
 
-static void run_tile(const struct job *job, const struct pass *pass,
+static void run_tile(const struct job *job, const struct tess_nat_pass *pass,
                      const struct unit *unit, const struct tess_nat_kernel *kernel,
                      const struct tile *tile, const struct ahead *ahead)
 {
     const struct nat_conv *conv = job->conv;
     enum tess_activation activation = conv->kernel.op->activation;
-    const float *pixels[MAX_RUNS * TESS_NAT_MAX_PIXELS];
-    float copies[MAX_RUNS * TESS_NAT_MAX_PIXELS][LANES];
-    int elems[MAX_RUNS], n_runs;
-    const struct run *runs = find_pixels(job, pass, unit, tile, &n_runs, pixels);
+    const float *pixels[TESS_NAT_MAX_RUNS * TESS_NAT_MAX_PIXELS];
+    float copies[TESS_NAT_MAX_RUNS * TESS_NAT_MAX_PIXELS][LANES];
+    int elems[TESS_NAT_MAX_RUNS], n_runs;
+    const struct tess_nat_run *runs = find_pixels(job, pass, unit, tile, &n_runs, pixels);
     for (int r = 0; r < n_runs; r++)
         elems[r] = runs[r].elems;
     const float *block = block_at(job, unit->begin);
@@ -410,7 +334,7 @@ static struct unit make_unit(const struct nat_conv *conv, int begin, int end)
 }
 
 /* What comes after a pass: the next one of the unit, or the next unit's first. */
-static struct ahead look_ahead(const struct job *job, const struct pass *pass,
+static struct ahead look_ahead(const struct job *job, const struct tess_nat_pass *pass,
                                const struct unit *unit, int64_t n_tiles)
 {
     int n_blocks = unit->end - unit->begin;
@@ -449,10 +373,18 @@ static void compute_unit(const struct job *job, const struct unit *unit, int64_t
     const struct tess_nat_sizes *sizes =
         conv->is_depthwise ? &conv->isa->depthwise
                            : &conv->isa->dense[unit->end - unit->begin - 1];
-    struct pass pass = {.tap = 0};
+    const struct tess_nat_chain chain = {
+        .window = &conv->kernel.op->window,
+        .in = &job->call->in[0],
+        .n_taps = conv->n_taps,
+        .group_channels = conv->group_channels,
+        .pass_elems = conv->isa->pass_elems,
+        .is_depthwise = conv->is_depthwise,
+    };
+    struct tess_nat_pass pass = {.tap = 0};
     struct tile tiles[2];
     while (!pass.is_last) {
-        make_pass(job, &pass);
+        tess_nat_pass_next(&chain, &pass);
         struct ahead ahead = look_ahead(
             job, &pass, unit, tess_div_up(end - begin, sizes->kernels[0].n_pixels));
         const struct tess_nat_kernel *kernel = choose_kernel(sizes, end - begin);
