@@ -74,7 +74,8 @@ enum tess_status tess_cluster_plan_add(struct tess_cluster_plan *plan, const int
                                        int n_tiles, struct tess_error *error);
 
 /* Puts the nodes of `cluster` in the place of the plan's: tiles stay with the nodes of their name,
- * and the first node is the coordinator. TESS_E_CONFIG if `cluster` lacks a node that has a tile. */
+ * and the first node is the coordinator. TESS_E_CONFIG if `cluster` lacks a node that has a
+ * tile. */
 enum tess_status tess_cluster_plan_set_cluster(struct tess_cluster_plan *plan,
                                                const struct tess_cluster *cluster,
                                                struct tess_error *error);
