@@ -106,13 +106,17 @@ static void put_frames(struct tess_json *json, const struct tess_node_report_inp
     tess_json_begin(json, TESS_JSON_ARRAY);
     for (int i = 0; i < input->n_frames; i++) {
         const struct tess_node_frame_report *frame = &input->frames[i];
+        char crc[16];
+        snprintf(crc, sizeof crc, "%08x", frame->output_crc);
         tess_json_begin(json, TESS_JSON_OBJECT);
         tess_json_put_string(json, "path", frame->path);
         tess_json_put_double(json, "time_ms", frame->us / 1e3);
         if (frame->is_failed)
             tess_json_put_string(json, "failed", frame->text);
-        else
+        else {
+            tess_json_put_string(json, "output_crc32c", crc);
             tess_report_results_json(&frame->results, input->names, json);
+        }
         put_accounts(json, &frame->accounts);
         tess_json_end(json);
     }

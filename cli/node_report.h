@@ -17,6 +17,7 @@ struct tess_node_frame_report {
     bool is_failed;
     char text[TESS_WIRE_TEXT]; /* why */
     struct tess_accounts accounts;
+    uint32_t output_crc; /* CRC-32C of the network's outputs, in the order of ids */
     struct tess_results results; /* zeroed if it failed */
 };
 

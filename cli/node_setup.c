@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "cli/cluster_file.h"
 #include "cli/cluster_search.h"
 #include "cli/node_local.h"
 #include "cli/node_verbs.h"
 #include "plan/cluster_text.h"
-
-enum { TEXT_LIMIT_BYTES = 4 << 20 };
 
 /* --- the plan --- */
 
@@ -30,21 +28,15 @@ static enum tess_status check_args(const struct tess_args *args, struct tess_err
 }
 
 /* The text that planning begins with: a cluster or a cluster plan. */
-static enum tess_status read_cluster(const struct tess_args *args, struct tess_text *text,
-                                     struct tess_error *error)
+static enum tess_status read_cluster(const struct tess_node_setup *setup,
+                                     struct tess_text *text, struct tess_error *error)
 {
     struct tess_cluster cluster;
-    if (args->n_local > 0) {
-        tess_node_local_cluster(args, &cluster);
-        tess_cluster_write(&cluster, text);
-        return text->is_broken ? tess_error_nomem(error) : TESS_OK;
-    }
-    const char *path = args->plan ? args->plan : args->cluster;
-    enum tess_status status = tess_file_read(path, TEXT_LIMIT_BYTES, text, error);
-    if (status == TESS_OK) /* here the file has a name */
-        status =
-            tess_cluster_read(tess_text_string(text), text->len, path, &cluster, error);
-    return status;
+    if (setup->args->n_local == 0)
+        return tess_cluster_file_read(setup->args, setup->session.graph, text, error);
+    tess_node_local_cluster(setup->args, &cluster);
+    tess_cluster_write(&cluster, text);
+    return text->is_broken ? tess_error_nomem(error) : TESS_OK;
 }
 
 /* A plan that is given says how its input travels. */
@@ -77,7 +69,7 @@ static enum tess_status find_plan(struct tess_node_setup *setup, struct tess_err
 {
     struct tess_text text;
     tess_text_init(&text);
-    enum tess_status status = read_cluster(setup->args, &text, error);
+    enum tess_status status = read_cluster(setup, &text, error);
     if (status == TESS_OK)
         status = adapt_input(setup, &text, error);
     if (status == TESS_OK)
@@ -160,8 +152,6 @@ static enum tess_status open_job(struct tess_node_setup *setup,
         .is_reserve = cluster.nodes[0].only_serves,
         .n_threads = setup->session.n_threads,
         .profile = setup->session.profile};
-    if (setup->args->has_budget)
-        config.memory_bytes = setup->args->memory_bytes;
     status = tess_node_runner_create(&config, &setup->runner, error);
     if (status != TESS_OK)
         return status;

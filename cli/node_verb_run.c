@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/file.h"
 #include "cli/dump.h"
 #include "cli/names.h"
@@ -286,6 +287,20 @@ static struct tess_plane view_plane(void *context, int tensor)
     return plane_of(view->run, view->frame, tensor);
 }
 
+static uint32_t checksum(const struct cluster_run *run, int64_t frame)
+{
+    const struct tess_work *work = &run->job->work.work;
+    uint32_t crc = 0;
+    for (int i = 0; i < work->n_tensors; i++) {
+        const struct tess_part_map *map = &work->tensors[i];
+        if (tess_work_last_reader(work, i) < 0)
+            crc = tess_crc32c(crc, tess_node_coordinator_result(run->node, frame, i),
+                              (size_t)map->h * (size_t)map->w * (size_t)map->c *
+                                  (size_t)map->element_bytes);
+    }
+    return crc;
+}
+
 static enum tess_status take_results(struct cluster_run *run, int64_t frame,
                                      struct tess_error *error)
 {
@@ -295,6 +310,7 @@ static enum tess_status take_results(struct cluster_run *run, int64_t frame,
     struct tess_result_planes planes = {view_plane, &view};
     struct tess_detect_options options;
     struct tess_letterbox box;
+    report->output_crc = checksum(run, frame);
     tess_detect_options_init(&options);
     options.threshold = (float)run->args->threshold;
     options.overlap = (float)run->args->overlap;
