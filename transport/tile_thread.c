@@ -17,6 +17,8 @@ struct tess_tile_thread {
     pthread_mutex_t lock; /* guards what follows, but for `is_busy` */
     pthread_cond_t has_work;
     bool is_started, is_ending;
+    tess_tile_call *call; /* NULL: a tile */
+    void *context;
     int stage, tile;
     const void *input;
     void *output;
@@ -25,18 +27,23 @@ struct tess_tile_thread {
     bool is_busy; /* the owner's own */
 };
 
-/* One tile, without the lock: buffers and runner are this thread's meanwhile. */
+static enum tess_status run_tile(void *context, struct tess_error *error)
+{
+    const struct tess_tile_thread *thread = context;
+    return thread->runner.run(thread->runner.self, thread->stage, thread->tile,
+                              thread->input, thread->output, error);
+}
+
+/* One thing, without the lock: the owner changes nothing of it before the result is taken. */
 static void run(struct tess_tile_thread *thread)
 {
     struct tess_tile_done done = {0};
-    int stage = thread->stage, tile = thread->tile;
-    const void *input = thread->input;
-    void *output = thread->output;
+    tess_tile_call *call = thread->call ? thread->call : run_tile;
+    void *context = thread->call ? thread->context : thread;
     pthread_mutex_unlock(&thread->lock);
     tess_error_init(&done.error);
     double begin_us = tess_clock_us();
-    done.status =
-        thread->runner.run(thread->runner.self, stage, tile, input, output, &done.error);
+    done.status = call(context, &done.error);
     done.compute_us = (int64_t)(tess_clock_us() - begin_us);
     pthread_mutex_lock(&thread->lock);
     thread->done = done;
@@ -113,18 +120,36 @@ bool tess_tile_thread_is_busy(const struct tess_tile_thread *thread)
     return thread->is_busy;
 }
 
+/* With the lock: hands over what was written to `thread`. */
+static void begin(struct tess_tile_thread *thread)
+{
+    thread->is_busy = true;
+    thread->is_started = true;
+    pthread_cond_signal(&thread->has_work);
+}
+
 void tess_tile_thread_start(struct tess_tile_thread *thread, int stage, int tile,
                             const void *input, void *output)
 {
     assert(!thread->is_busy);
-    thread->is_busy = true;
     pthread_mutex_lock(&thread->lock);
+    thread->call = NULL;
     thread->stage = stage;
     thread->tile = tile;
     thread->input = input;
     thread->output = output;
-    thread->is_started = true;
-    pthread_cond_signal(&thread->has_work);
+    begin(thread);
+    pthread_mutex_unlock(&thread->lock);
+}
+
+void tess_tile_thread_call(struct tess_tile_thread *thread, tess_tile_call *call,
+                           void *context)
+{
+    assert(!thread->is_busy);
+    pthread_mutex_lock(&thread->lock);
+    thread->call = call;
+    thread->context = context;
+    begin(thread);
     pthread_mutex_unlock(&thread->lock);
 }
 

@@ -69,6 +69,48 @@ static void test_failure_of_the_runner_is_told(void **state)
     tess_tile_thread_destroy(thread);
 }
 
+struct sum {
+    int n;
+    int total;
+};
+
+static enum tess_status add_up(void *context, struct tess_error *error)
+{
+    struct sum *sum = context;
+    for (int i = 1; i <= sum->n; i++)
+        sum->total += i;
+    return sum->n ? TESS_OK : tess_error_set(error, TESS_E_CONFIG, "nothing to add up");
+}
+
+static void test_other_work_is_done_between_tiles(void **state)
+{
+    (void)state;
+    struct fake_work fake;
+    fake_work_init_even(&fake, 1000);
+    const struct tess_tile_runner runner = {.run = run_fake, .self = &fake};
+    struct tess_tile_thread *thread = NULL;
+    struct tess_tile_done done;
+    unsigned char input[4096] = {0}, output[4096];
+    assert_int_equal(tess_tile_thread_create(&runner, &thread, NULL), TESS_OK);
+    for (int n = 0; n < 20; n++) {
+        struct sum sum = {n, 0};
+        tess_tile_thread_call(thread, add_up, &sum);
+        assert_true(tess_tile_thread_is_busy(thread));
+        wait_for_result(thread);
+        assert_true(tess_tile_thread_take(thread, &done));
+        assert_false(tess_tile_thread_is_busy(thread));
+        assert_int_equal(sum.total, n * (n + 1) / 2);
+        assert_int_equal(done.status, n ? TESS_OK : TESS_E_CONFIG);
+        assert_string_equal(done.error.message, n ? "" : "nothing to add up");
+        tess_tile_thread_start(thread, 0, n % 16, input, output);
+        wait_for_result(thread);
+        assert_true(tess_tile_thread_take(thread, &done));
+        assert_int_equal(done.status, TESS_OK);
+        assert_int_equal(sum.total, n * (n + 1) / 2);
+    }
+    tess_tile_thread_destroy(thread);
+}
+
 static void test_busy_thread_can_be_finished_and_destroyed(void **state)
 {
     (void)state;
@@ -93,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiles_are_what_the_runner_makes_of_them),
         cmocka_unit_test(test_failure_of_the_runner_is_told),
+        cmocka_unit_test(test_other_work_is_done_between_tiles),
         cmocka_unit_test(test_busy_thread_can_be_finished_and_destroyed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
