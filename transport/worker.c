@@ -254,7 +254,7 @@ int64_t tess_worker_wake_us(const struct tess_worker *w)
         return tess_max_i64(w->hello_due_us, w->now_us + 1);
     wake_us = w->beat_sent_us + 2 * (int64_t)w->welcome.beat_ms * 1000;
     wake_us = tess_min_i64(wake_us, w->heard_us + (int64_t)w->welcome.lease_ms * 1000);
-    if (w->state == TESS_WORKER_FETCHING && w->blob < w->n_blobs && w->blob_bytes >= 0)
+    if (tess_worker_is_needing(w))
         wake_us = tess_min_i64(wake_us, w->need_sent_us + NEED_US);
     if (w->state == TESS_WORKER_READY)
         wake_us = tess_min_i64(wake_us, w->credit_sent_us + CREDIT_US);
@@ -280,7 +280,7 @@ void tess_worker_assert_valid(const struct tess_worker *w)
     assert(n_computing <= 1);
     assert(bytes <= w->credit.bytes);
     assert((w->session != 0) == has_session(w));
-    assert(w->state != TESS_WORKER_READY || (w->is_open && w->work && w->epoch));
+    tess_worker_assert_plan_valid(w);
     (void)bytes;
     (void)n_computing;
 }

@@ -9,7 +9,9 @@
  * docs/wire-protocol.md.
  *
  * How to drive it: as the coordinator. Call one of the functions that tell, take actions with
- * tess_worker_next until there are none, wait at most until tess_worker_wake_us.
+ * tess_worker_next until there are none, wait at most until tess_worker_wake_us. FIND, PUT, OPEN
+ * and COMPUTE may take long: their answers may come at any later time, whatever was told in
+ * between, a lost session included. Only one of them is under way at a time.
  *
  * All functions belong to one thread. Times are us of one monotonic clock.
  */
@@ -45,13 +47,14 @@ void tess_worker_message(struct tess_worker *worker, int64_t now_us,
 /* The connection to the coordinator broke. */
 void tess_worker_gone(struct tess_worker *worker, int64_t now_us);
 
-/* The answer to TESS_WORKER_FIND and TESS_WORKER_PUT: bytes [0, n_bytes) of blob `index` are
- * here; all of them means whole and verified, and a blob that proved wrong is back at 0.
- * `status` and `text` otherwise: a disk that is full. */
+/* The one answer to each TESS_WORKER_FIND and TESS_WORKER_PUT: bytes [0, n_bytes) of blob
+ * `index` are here; all of them means whole and verified, and a blob that proved wrong is
+ * back at 0. `status` and `text` otherwise: a disk that is full. */
 void tess_worker_blob(struct tess_worker *worker, int64_t now_us, int index,
                       int64_t n_bytes, enum tess_status status, const char *text);
 
-/* The answer to TESS_WORKER_OPEN. */
+/* The one answer to each TESS_WORKER_OPEN. A plan that failed is opened again if the
+ * coordinator sends it in another session. */
 struct tess_worker_opened {
     enum tess_status status;      /* TESS_E_BUDGET, TESS_E_NOMEM: not enough memory */
     const char *text;             /* what is wrong, else NULL */
@@ -88,7 +91,8 @@ enum tess_worker_verb {
     TESS_WORKER_PUT,   /* the payload of the message just told is bytes [offset, ...) of
                             blob `index`; verify the blob if it is now whole */
     TESS_WORKER_OPEN,  /* make ready to compute; all blobs are in the cache */
-    TESS_WORKER_CLOSE, /* give back what OPEN took; the work is not looked at any more */
+    TESS_WORKER_CLOSE, /* give back what OPEN took; the work is not looked at any more.
+                            Never before what was asked for is answered */
     TESS_WORKER_HOLD,  /* keep the payload of the message just told in `slot` */
     TESS_WORKER_COMPUTE, /* tile `key` from the payload in `slot`; one at a time */
     TESS_WORKER_RELEASE, /* free `slot`, after what was sent from it is sent; if it is being

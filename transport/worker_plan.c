@@ -24,6 +24,11 @@ static bool is_computing(const struct tess_worker *w)
     return false;
 }
 
+bool tess_worker_is_needing(const struct tess_worker *w)
+{
+    return w->state == TESS_WORKER_FETCHING && w->asked == ASKED_NOTHING;
+}
+
 /* Asks for the next bytes of the blob looked for. */
 static void ask(struct tess_worker *w)
 {
@@ -37,14 +42,17 @@ static void ask(struct tess_worker *w)
 
 static void find_next(struct tess_worker *w)
 {
+    assert(w->asked == ASKED_NOTHING && !w->is_open && w->state == TESS_WORKER_FETCHING);
     if (w->blob == w->n_blobs) {
         tess_worker_act(w, TESS_WORKER_OPEN);
+        w->asked = ASKED_OPEN;
         return;
     }
     struct tess_worker_action *action = tess_worker_act(w, TESS_WORKER_FIND);
     action->index = w->blob;
     action->blob = w->blobs[w->blob];
-    w->blob_bytes = -1;
+    w->asked = ASKED_FIND;
+    w->blob_bytes = 0;
 }
 
 /* Copies the list of weights. False after having said why not. */
@@ -67,6 +75,7 @@ static bool take_blobs(struct tess_worker *w, const struct tess_plan_message *pl
     free(w->blobs);
     w->blobs = blobs;
     w->n_blobs = plan->n_blobs;
+    w->has_list = true;
     return true;
 }
 
@@ -75,8 +84,23 @@ static void close_plan(struct tess_worker *w)
     if (w->is_open)
         tess_worker_act(w, TESS_WORKER_CLOSE);
     w->is_open = false;
+    w->has_list = false;
     w->work = NULL;
     w->epoch = 0;
+}
+
+/* The plan that is here already comes again. */
+static void resume_plan(struct tess_worker *w)
+{
+    if (w->is_open) {
+        w->state = TESS_WORKER_READY;
+        tess_worker_send_ready(w);
+    } else if (w->state == TESS_WORKER_JOINED) { /* begun in an earlier session */
+        w->state = TESS_WORKER_FETCHING;
+        w->need_end = 0; /* what was asked for in that session does not come any more */
+        if (w->asked == ASKED_NOTHING)
+            find_next(w);
+    }
 }
 
 void tess_worker_on_plan(struct tess_worker *w, const struct tess_plan_message *plan,
@@ -84,18 +108,12 @@ void tess_worker_on_plan(struct tess_worker *w, const struct tess_plan_message *
 {
     if (!is_payload_good || w->state == TESS_WORKER_DRAINING || plan->epoch == 0)
         return; /* it is sent again as long as our beats ask for it */
-    if (plan->epoch == w->epoch) {
-        if (w->is_open) {
-            w->state = TESS_WORKER_READY;
-            tess_worker_send_ready(w);
-        } else if (w->state == TESS_WORKER_JOINED) { /* fetching, in an earlier session */
-            w->state = TESS_WORKER_FETCHING;
-            find_next(w);
-        }
+    if (plan->epoch == w->epoch && w->has_list) {
+        resume_plan(w);
         return;
     }
-    if (is_computing(w))
-        return; /* an orphan needs the old plan; it is sent again */
+    if (w->asked != ASKED_NOTHING || is_computing(w))
+        return; /* what is under way needs the old plan; this one is sent again */
     tess_worker_drop_tiles(w);
     close_plan(w);
     w->epoch = plan->epoch;
@@ -113,8 +131,8 @@ void tess_worker_on_blob(struct tess_worker *w, const struct tess_message *messa
                          bool is_payload_good)
 {
     const struct tess_blob_message *piece = &message->as.blob;
-    if (w->state != TESS_WORKER_FETCHING || w->blob == w->n_blobs || w->blob_bytes < 0 ||
-        !is_payload_good || piece->offset != w->blob_bytes ||
+    if (!tess_worker_is_needing(w) || !is_payload_good ||
+        piece->offset != w->blob_bytes ||
         piece->total_bytes != w->blobs[w->blob].n_bytes ||
         !tess_sha256_is_equal(&piece->hash, &w->blobs[w->blob].hash))
         return; /* repeated, damaged or out of order: asked for again in time */
@@ -122,6 +140,7 @@ void tess_worker_on_blob(struct tess_worker *w, const struct tess_message *messa
     action->index = w->blob;
     action->blob = w->blobs[w->blob];
     action->offset = piece->offset;
+    w->asked = ASKED_PUT;
     w->need_sent_us = w->now_us;
 }
 
@@ -129,20 +148,23 @@ void tess_worker_blob(struct tess_worker *w, int64_t now_us, int index, int64_t 
                       enum tess_status status, const char *text)
 {
     w->now_us = tess_max_i64(w->now_us, now_us);
-    if (w->state != TESS_WORKER_FETCHING || index != w->blob)
-        return; /* of a plan that is over */
+    enum asked asked = w->asked;
+    assert((asked == ASKED_FIND || asked == ASKED_PUT) && index == w->blob);
+    w->asked = ASKED_NOTHING;
+    if (w->state != TESS_WORKER_FETCHING)
+        return; /* asked once more if the plan comes again */
     if (status != TESS_OK) {
         tess_worker_fail_plan(w, TESS_ERROR_BLOB, text);
         return;
     }
     assert(n_bytes >= 0 && n_bytes <= w->blobs[index].n_bytes);
-    bool is_wrong = w->blob_bytes > 0 && n_bytes == 0;
+    bool is_wrong = asked == ASKED_PUT && n_bytes == 0;
     if (is_wrong && ++w->n_tries == BLOB_TRIES) {
         tess_worker_fail_plan(w, TESS_ERROR_BLOB,
                               "weights keep arriving with another content");
         return;
     }
-    bool is_first = w->blob_bytes < 0 || is_wrong;
+    bool is_first = asked == ASKED_FIND || is_wrong;
     w->blob_bytes = n_bytes;
     if (n_bytes == w->blobs[index].n_bytes) {
         w->blob++;
@@ -156,10 +178,13 @@ void tess_worker_blob(struct tess_worker *w, int64_t now_us, int index, int64_t 
 void tess_worker_opened(struct tess_worker *w, int64_t now_us,
                         const struct tess_worker_opened *opened)
 {
+    bool is_memory = opened->status == TESS_E_NOMEM || opened->status == TESS_E_BUDGET;
     w->now_us = tess_max_i64(w->now_us, now_us);
+    assert(w->asked == ASKED_OPEN);
+    w->asked = ASKED_NOTHING;
+    if (opened->status != TESS_OK && w->state != TESS_WORKER_FETCHING)
+        return; /* nobody to tell; opened again if the plan comes again */
     if (opened->status != TESS_OK) {
-        bool is_memory =
-            opened->status == TESS_E_NOMEM || opened->status == TESS_E_BUDGET;
         tess_worker_fail_plan(w, is_memory ? TESS_ERROR_NOMEM : TESS_ERROR_PLAN,
                               opened->text);
         return;
@@ -177,9 +202,24 @@ void tess_worker_opened(struct tess_worker *w, int64_t now_us,
 
 void tess_worker_plan_tick(struct tess_worker *w)
 {
-    if (w->state == TESS_WORKER_FETCHING && w->blob < w->n_blobs && w->blob_bytes >= 0 &&
-        w->now_us - w->need_sent_us >= NEED_US)
+    if (tess_worker_is_needing(w) && w->now_us - w->need_sent_us >= NEED_US)
         ask(w);
     if (w->state == TESS_WORKER_READY && w->now_us - w->credit_sent_us >= CREDIT_US)
         tess_worker_send_ready(w);
+}
+
+void tess_worker_assert_plan_valid(const struct tess_worker *w)
+{
+    assert(w->state != TESS_WORKER_READY || w->is_open);
+    assert(w->state != TESS_WORKER_FETCHING || (w->has_list && !w->is_open));
+    assert(!w->has_list || w->epoch);
+    assert(!w->is_open || (w->has_list && w->work && w->blob == w->n_blobs));
+    assert(w->asked == ASKED_NOTHING || (w->has_list && !w->is_open));
+    assert(w->asked == ASKED_NOTHING || !is_computing(w));
+    assert(w->blob >= 0 && w->blob <= w->n_blobs);
+    if (w->asked == ASKED_OPEN)
+        assert(w->blob == w->n_blobs);
+    else if (w->asked != ASKED_NOTHING || tess_worker_is_needing(w))
+        assert(w->blob_bytes >= 0 && w->blob_bytes < w->blobs[w->blob].n_bytes);
+    (void)w;
 }

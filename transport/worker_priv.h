@@ -16,6 +16,10 @@ enum {
     BLOB_TRIES = 3 /* a blob that proves wrong so often is given up */
 };
 
+/* What the driver was asked to do and has not answered yet, beside computing. While it is
+ * at work no plan is closed or begun: others are ignored, and sent again. */
+enum asked { ASKED_NOTHING, ASKED_FIND, ASKED_PUT, ASKED_OPEN };
+
 enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_COMPUTING };
 
 struct slot {
@@ -39,13 +43,15 @@ struct tess_worker {
     int64_t echo_us, resident_bytes;
 
     uint64_t epoch; /* of the plan; 0: none */
+    bool has_list;  /* `blobs` and the text are of that plan */
     bool is_open;
+    enum asked asked; /* also while there is no session */
     int64_t peak_bytes;
     const struct tess_work *work;
     struct tess_credit credit;
     struct tess_blob_entry *blobs; /* [n_blobs] */
     int n_blobs, blob;             /* the one looked for */
-    int64_t blob_bytes;            /* of it that are here; -1: asked the cache */
+    int64_t blob_bytes;            /* of it that are here, unless asked for */
     int64_t need_end, need_sent_us;
     int n_tries;
 
@@ -66,6 +72,8 @@ void tess_worker_beat(struct tess_worker *w);
 void tess_worker_fail_plan(struct tess_worker *w, int code, const char *text);
 
 /* --- plan --- */
+bool tess_worker_is_needing(const struct tess_worker *w); /* has asked for weights */
+void tess_worker_assert_plan_valid(const struct tess_worker *w);
 void tess_worker_on_plan(struct tess_worker *w, const struct tess_plan_message *plan,
                          const void *payload, bool is_payload_good);
 void tess_worker_on_blob(struct tess_worker *w, const struct tess_message *message,

@@ -64,6 +64,55 @@ static void plan(struct bench *bench, int64_t now_us, uint64_t session)
     tess_worker_message(bench->worker, now_us, &message, "plan", true);
 }
 
+/* The plan of this epoch, with one blob of n_bytes. */
+static struct tess_blob_entry plan_with_blob(struct bench *bench, int64_t now_us,
+                                             uint64_t session, uint64_t epoch,
+                                             int64_t n_bytes)
+{
+    unsigned char payload[TESS_WIRE_BLOB_ENTRY_BYTES + 1] = {0};
+    const struct tess_blob_entry entry = {tess_sha256_of("a", 1), n_bytes};
+    struct tess_message message = {.kind = TESS_MESSAGE_PLAN, .session = session};
+    tess_wire_put_blob_entry(&entry, payload);
+    message.as.plan = (struct tess_plan_message){epoch, 1, 1};
+    tess_worker_message(bench->worker, now_us, &message, payload, true);
+    return entry;
+}
+
+static void give_piece(struct bench *bench, int64_t now_us, uint64_t session,
+                       const struct tess_blob_entry *entry, int64_t offset)
+{
+    struct tess_message message = {.kind = TESS_MESSAGE_BLOB, .session = session};
+    message.as.blob = (struct tess_blob_message){entry->hash, offset, entry->n_bytes};
+    tess_worker_message(bench->worker, now_us, &message, "x", true);
+}
+
+static void give_beat(struct bench *bench, int64_t now_us, uint64_t session)
+{
+    struct tess_message beat = {.kind = TESS_MESSAGE_BEAT, .session = session};
+    tess_worker_message(bench->worker, now_us, &beat, NULL, true);
+}
+
+/* A worker that was asked to open the plan and has not answered. */
+static void begin_opening(struct bench *bench)
+{
+    begin(bench);
+    welcome(bench, 1000, SESSION);
+    plan(bench, 1000, SESSION);
+    next(bench, TESS_WORKER_PLAN);
+    next(bench, TESS_WORKER_OPEN);
+    nothing(bench);
+}
+
+static void opened(struct bench *bench, int64_t now_us, enum tess_status status)
+{
+    struct tess_worker_opened answer = {.status = status,
+                                        .text = status ? "too large" : NULL,
+                                        .work = status ? NULL : &bench->fake.work,
+                                        .credit = {2, 1 << 20}};
+    tess_worker_opened(bench->worker, now_us, &answer);
+    tess_worker_assert_valid(bench->worker);
+}
+
 /* A worker that is ready, with room for `tiles`. */
 static void begin_ready(struct bench *bench, int tiles)
 {
@@ -314,7 +363,8 @@ static void test_weights_are_fetched_where_they_are_missing(void **state)
     assert_int_equal(next(&bench, TESS_WORKER_FIND).index, 1);
     tess_worker_blob(bench.worker, 0, 1, 100, TESS_OK, NULL);
     next(&bench, TESS_WORKER_OPEN);
-    nothing(&bench);
+    give_piece(&bench, 1000000, SESSION, &entries[1], 0);
+    nothing(&bench); /* nothing more is wanted while it opens */
     end(&bench);
 }
 
@@ -322,25 +372,205 @@ static void test_weights_that_stay_wrong_are_given_up(void **state)
 {
     (void)state;
     struct bench bench;
-    unsigned char payload[TESS_WIRE_BLOB_ENTRY_BYTES + 1] = {0};
-    const struct tess_blob_entry entry = {tess_sha256_of("a", 1), 1000};
-    struct tess_message message = {.kind = TESS_MESSAGE_PLAN, .session = SESSION};
     begin(&bench);
-    tess_wire_put_blob_entry(&entry, payload);
     welcome(&bench, 0, SESSION);
-    message.as.plan = (struct tess_plan_message){EPOCH, 1, 1};
-    tess_worker_message(bench.worker, 0, &message, payload, true);
+    struct tess_blob_entry entry = plan_with_blob(&bench, 0, SESSION, EPOCH, 1000);
     next(&bench, TESS_WORKER_PLAN);
     next(&bench, TESS_WORKER_FIND);
     tess_worker_blob(bench.worker, 0, 0, 0, TESS_OK, NULL);
     for (int i = 0; i < 3; i++) {
         sent(&bench, TESS_MESSAGE_NEED);
-        tess_worker_blob(bench.worker, 0, 0, 500, TESS_OK, NULL);
-        nothing(&bench); /* the rest is under way */
+        if (i < 2) { /* the third time it comes in one piece */
+            give_piece(&bench, 0, SESSION, &entry, 0);
+            next(&bench, TESS_WORKER_PUT);
+            tess_worker_blob(bench.worker, 0, 0, 500, TESS_OK, NULL);
+            nothing(&bench); /* the rest is under way */
+        }
+        give_piece(&bench, 0, SESSION, &entry, i < 2 ? 500 : 0);
+        next(&bench, TESS_WORKER_PUT);
         tess_worker_blob(bench.worker, 0, 0, 0, TESS_OK, NULL);
     }
     assert_int_equal(sent(&bench, TESS_MESSAGE_ERROR).as.error.code, TESS_ERROR_BLOB);
     assert_int_equal(tess_worker_state(bench.worker), TESS_WORKER_UNABLE);
+    end(&bench);
+}
+
+static void test_beats_are_answered_while_it_opens(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin_opening(&bench);
+    for (int64_t us = 200000; us <= 10000000; us += 200000) {
+        give_beat(&bench, us, SESSION);
+        assert_int_equal(sent(&bench, TESS_MESSAGE_BEAT).as.beat.state,
+                         TESS_WORKER_FETCHING);
+        tess_worker_tick(bench.worker, us);
+        nothing(&bench);
+    }
+    plan(&bench, 10000000, SESSION); /* repeated */
+    nothing(&bench);
+    opened(&bench, 10000000, TESS_OK);
+    sent(&bench, TESS_MESSAGE_READY);
+    sent(&bench, TESS_MESSAGE_CREDIT);
+    nothing(&bench);
+    end(&bench);
+}
+
+static void test_session_that_comes_back_finds_the_plan_still_opening(void **state)
+{
+    (void)state;
+    struct bench bench;
+    /* Opened between WELCOME and PLAN, or after PLAN. */
+    for (int is_late = 0; is_late < 2; is_late++) {
+        begin_opening(&bench);
+        tess_worker_gone(bench.worker, 2000);
+        nothing(&bench);
+        welcome(&bench, 3000, SESSION + 1);
+        if (!is_late)
+            opened(&bench, 4000, TESS_OK);
+        nothing(&bench);
+        plan(&bench, 5000, SESSION + 1);
+        if (is_late) {
+            nothing(&bench); /* it is not opened twice */
+            opened(&bench, 6000, TESS_OK);
+        }
+        assert_true(sent(&bench, TESS_MESSAGE_READY).session == SESSION + 1);
+        sent(&bench, TESS_MESSAGE_CREDIT);
+        nothing(&bench);
+        end(&bench);
+    }
+}
+
+static void test_plan_that_fails_without_a_session_is_opened_again(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin_opening(&bench);
+    tess_worker_gone(bench.worker, 2000);
+    opened(&bench, 3000, TESS_E_BUDGET);
+    nothing(&bench); /* nobody to tell */
+    welcome(&bench, 4000, SESSION + 1);
+    plan(&bench, 4000, SESSION + 1);
+    next(&bench, TESS_WORKER_OPEN);
+    nothing(&bench);
+    opened(&bench, 5000, TESS_E_BUDGET);
+    struct tess_message error = sent(&bench, TESS_MESSAGE_ERROR);
+    assert_int_equal(error.as.error.code, TESS_ERROR_NOMEM);
+    assert_string_equal(error.as.error.text, "too large");
+    assert_int_equal(tess_worker_state(bench.worker), TESS_WORKER_UNABLE);
+    end(&bench);
+}
+
+static void test_plan_of_another_epoch_waits_for_the_one_being_opened(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin_opening(&bench);
+    tess_worker_gone(bench.worker, 2000);
+    welcome(&bench, 3000, SESSION + 1);
+    plan_with_blob(&bench, 3000, SESSION + 1, EPOCH + 1, 1000);
+    nothing(&bench);
+    give_beat(&bench, 4000, SESSION + 1); /* asks for it again */
+    assert_true(sent(&bench, TESS_MESSAGE_BEAT).as.beat.epoch == EPOCH);
+    opened(&bench, 5000, TESS_OK);
+    nothing(&bench);
+    plan_with_blob(&bench, 6000, SESSION + 1, EPOCH + 1, 1000);
+    next(&bench, TESS_WORKER_CLOSE);
+    next(&bench, TESS_WORKER_PLAN);
+    next(&bench, TESS_WORKER_FIND);
+    plan_with_blob(&bench, 6000, SESSION + 1, EPOCH + 2, 1000);
+    nothing(&bench); /* while it looks for weights as well */
+    end(&bench);
+}
+
+static void test_pieces_that_come_while_a_blob_is_verified_change_nothing(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    welcome(&bench, 0, SESSION);
+    struct tess_blob_entry entry = plan_with_blob(&bench, 0, SESSION, EPOCH, 1000);
+    next(&bench, TESS_WORKER_PLAN);
+    next(&bench, TESS_WORKER_FIND);
+    give_piece(&bench, 0, SESSION, &entry, 0);
+    nothing(&bench);
+    tess_worker_blob(bench.worker, 0, 0, 0, TESS_OK, NULL);
+    sent(&bench, TESS_MESSAGE_NEED);
+    give_piece(&bench, 0, SESSION, &entry, 0);
+    next(&bench, TESS_WORKER_PUT);
+    give_piece(&bench, 0, SESSION, &entry, 0);
+    nothing(&bench);
+    for (int64_t us = 200000; us <= 3000000; us += 200000) {
+        give_beat(&bench, us, SESSION);
+        sent(&bench, TESS_MESSAGE_BEAT);
+        tess_worker_tick(bench.worker, us);
+        nothing(&bench); /* asks for no more */
+    }
+    tess_worker_blob(bench.worker, 3000000, 0, 1000, TESS_OK, NULL);
+    next(&bench, TESS_WORKER_OPEN);
+    nothing(&bench);
+    end(&bench);
+}
+
+/* The session changes between a piece and what the cache says of it. */
+static void test_rest_of_a_blob_is_asked_for_in_the_new_session(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    welcome(&bench, 0, SESSION);
+    struct tess_blob_entry entry = plan_with_blob(&bench, 0, SESSION, EPOCH, 1000);
+    next(&bench, TESS_WORKER_PLAN);
+    next(&bench, TESS_WORKER_FIND);
+    tess_worker_blob(bench.worker, 0, 0, 0, TESS_OK, NULL);
+    sent(&bench, TESS_MESSAGE_NEED);
+    give_piece(&bench, 0, SESSION, &entry, 0);
+    next(&bench, TESS_WORKER_PUT);
+    tess_worker_gone(bench.worker, 1000);
+    welcome(&bench, 2000, SESSION + 1);
+    plan_with_blob(&bench, 2000, SESSION + 1, EPOCH, 1000);
+    nothing(&bench);
+    tess_worker_blob(bench.worker, 3000, 0, 500, TESS_OK, NULL);
+    struct tess_message need = sent(&bench, TESS_MESSAGE_NEED);
+    assert_true(need.session == SESSION + 1);
+    assert_int_equal(need.as.need.offset, 500);
+    nothing(&bench);
+    end(&bench);
+}
+
+static void test_drained_while_it_opens_it_leaves_at_once(void **state)
+{
+    (void)state;
+    struct bench bench;
+    for (int is_broken = 0; is_broken < 2; is_broken++) {
+        begin_opening(&bench);
+        tess_worker_drain(bench.worker, 2000);
+        sent(&bench, TESS_MESSAGE_DRAIN);
+        sent(&bench, TESS_MESSAGE_BYE);
+        next(&bench, TESS_WORKER_LEAVE);
+        opened(&bench, 3000, is_broken ? TESS_E_NOMEM : TESS_OK);
+        tess_worker_tick(bench.worker, 9000000);
+        nothing(&bench);
+        end(&bench);
+    }
+}
+
+/* A list of weights that was not understood leaves nothing that could be opened. */
+static void test_plan_with_a_wrong_list_is_taken_anew(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin_ready(&bench, 1);
+    plan_with_blob(&bench, 2000, SESSION, EPOCH + 1, 0);
+    next(&bench, TESS_WORKER_CLOSE);
+    assert_int_equal(sent(&bench, TESS_MESSAGE_ERROR).as.error.code, TESS_ERROR_PLAN);
+    nothing(&bench);
+    tess_worker_gone(bench.worker, 3000);
+    welcome(&bench, 4000, SESSION + 1);
+    plan_with_blob(&bench, 4000, SESSION + 1, EPOCH + 1, 1000);
+    next(&bench, TESS_WORKER_PLAN);
+    next(&bench, TESS_WORKER_FIND);
+    nothing(&bench);
     end(&bench);
 }
 
@@ -357,6 +587,14 @@ int main(void)
         cmocka_unit_test(test_beats_are_answered_with_their_echo),
         cmocka_unit_test(test_weights_are_fetched_where_they_are_missing),
         cmocka_unit_test(test_weights_that_stay_wrong_are_given_up),
+        cmocka_unit_test(test_beats_are_answered_while_it_opens),
+        cmocka_unit_test(test_session_that_comes_back_finds_the_plan_still_opening),
+        cmocka_unit_test(test_plan_that_fails_without_a_session_is_opened_again),
+        cmocka_unit_test(test_plan_of_another_epoch_waits_for_the_one_being_opened),
+        cmocka_unit_test(test_pieces_that_come_while_a_blob_is_verified_change_nothing),
+        cmocka_unit_test(test_rest_of_a_blob_is_asked_for_in_the_new_session),
+        cmocka_unit_test(test_drained_while_it_opens_it_leaves_at_once),
+        cmocka_unit_test(test_plan_with_a_wrong_list_is_taken_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
