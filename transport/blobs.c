@@ -14,7 +14,23 @@
 
 #include "base/arith.h"
 
-enum { OWNER_MAX = 64, FOLDER_MAX = 800, WINDOW_BYTES = 64 * 1024 };
+enum { OWNER_MAX = 64, FOLDER_MAX = 800, WINDOW_BYTES = 64 * 1024, VERIFIED = 512 };
+
+/* A whole file that had its hash when this process looked. */
+struct verified {
+    struct tess_sha256 hash;
+    dev_t device;
+    ino_t inode;
+    off_t n_bytes;
+    struct timespec changed;
+};
+
+/* The hash of what was put of one blob, from its beginning on. */
+struct running {
+    struct tess_sha256 hash; /* of the whole blob, as asked for */
+    int64_t n_bytes;         /* put and added; 0: nothing is running */
+    struct tess_sha256_run run;
+};
 
 struct tess_blobs {
     char folder[FOLDER_MAX];
@@ -22,6 +38,9 @@ struct tess_blobs {
     int64_t cap_bytes;
     struct tess_sha256 *own; /* [n_own] of the current plan */
     int n_own, capacity;
+    struct running running;
+    struct verified verified[VERIFIED]; /* the latest, a ring */
+    int64_t n_verified;
 };
 
 static enum tess_status io_error(struct tess_error *error, const char *path,
@@ -130,6 +149,18 @@ static bool is_older(struct timespec a, struct timespec b)
     return a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
 }
 
+/* A blob's use is its time of access: that of change tells whether its content is the same. */
+static struct timespec used_time(const struct stat *info)
+{
+    return is_older(info->st_atim, info->st_mtim) ? info->st_mtim : info->st_atim;
+}
+
+static void mark_used(const char *path)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+    utimensat(AT_FDCWD, path, times, 0); /* where that fails, it only ages */
+}
+
 /* Is this a name that we give? Others' files are not ours to count or remove. */
 static bool is_blob_name(const char *name)
 {
@@ -157,10 +188,10 @@ static enum tess_status survey(const struct tess_blobs *blobs, struct survey *su
             continue;
         found.total_bytes += info.st_size;
         if (is_own(blobs, entry->d_name) ||
-            (found.has_oldest && !is_older(info.st_mtim, found.oldest_time)))
+            (found.has_oldest && !is_older(used_time(&info), found.oldest_time)))
             continue;
         found.has_oldest = true;
-        found.oldest_time = info.st_mtim;
+        found.oldest_time = used_time(&info);
         found.oldest_bytes = info.st_size;
         strcpy(found.oldest, path);
     }
@@ -235,6 +266,53 @@ static enum tess_status verify(const char *path, const struct tess_sha256 *hash,
     return TESS_OK;
 }
 
+static bool is_same_file(const struct verified *known, const struct stat *info)
+{
+    return known->device == info->st_dev && known->inode == info->st_ino &&
+           known->n_bytes == info->st_size &&
+           known->changed.tv_sec == info->st_mtim.tv_sec &&
+           known->changed.tv_nsec == info->st_mtim.tv_nsec;
+}
+
+static bool was_verified(const struct tess_blobs *blobs, const struct tess_sha256 *hash,
+                         const struct stat *info)
+{
+    for (int i = 0; i < VERIFIED && i < blobs->n_verified; i++)
+        if (tess_sha256_is_equal(&blobs->verified[i].hash, hash) &&
+            is_same_file(&blobs->verified[i], info))
+            return true;
+    return false;
+}
+
+/* `info` is from before the file was read: a change meanwhile is seen. */
+static void remember(struct tess_blobs *blobs, const struct tess_sha256 *hash,
+                     const struct stat *info)
+{
+    blobs->verified[blobs->n_verified++ % VERIFIED] =
+        (struct verified){.hash = *hash,
+                          .device = info->st_dev,
+                          .inode = info->st_ino,
+                          .n_bytes = info->st_size,
+                          .changed = info->st_mtim};
+}
+
+/* verify(), but not twice in one process. */
+static enum tess_status verify_whole(struct tess_blobs *blobs, const char *path,
+                                     const struct tess_sha256 *hash, int64_t n_bytes,
+                                     bool *is_right_out, struct tess_error *error)
+{
+    struct stat info;
+    bool has_info = stat(path, &info) == 0;
+    if (has_info && info.st_size == n_bytes && was_verified(blobs, hash, &info)) {
+        *is_right_out = true;
+        return TESS_OK;
+    }
+    enum tess_status status = verify(path, hash, n_bytes, is_right_out, error);
+    if (status == TESS_OK && *is_right_out && has_info)
+        remember(blobs, hash, &info);
+    return status;
+}
+
 enum tess_status tess_blobs_find(struct tess_blobs *blobs, const struct tess_sha256 *hash,
                                  int64_t n_bytes, int64_t *here_bytes_out,
                                  struct tess_error *error)
@@ -247,18 +325,22 @@ enum tess_status tess_blobs_find(struct tess_blobs *blobs, const struct tess_sha
     part_path(blobs, hash, part);
     enum tess_status status = add_own(blobs, hash, error);
     if (status == TESS_OK)
-        status = verify(whole, hash, n_bytes, &is_right, error);
+        status = verify_whole(blobs, whole, hash, n_bytes, &is_right, error);
     if (status != TESS_OK)
         return status;
     if (is_right) {
-        utimensat(AT_FDCWD, whole, NULL, 0); /* used now; if not, it only ages */
+        mark_used(whole);
         *here_bytes_out = n_bytes;
         return TESS_OK;
     }
     if (unlink(whole) != 0 && errno != ENOENT)
         return io_error(error, whole, "remove");
     int64_t here_bytes = stat(part, &info) == 0 ? info.st_size : 0;
-    if (here_bytes >= n_bytes) { /* whole parts are renamed: this is none of ours */
+    if (here_bytes == n_bytes) { /* the process ended before it was verified */
+        status = tess_blobs_finish(blobs, hash, n_bytes, &here_bytes, error);
+        if (status != TESS_OK)
+            return status;
+    } else if (here_bytes > n_bytes) { /* none of ours */
         unlink(part);
         here_bytes = 0;
     }
@@ -283,24 +365,21 @@ static bool write_all(int fd, const char *bytes, int64_t n_bytes, int64_t offset
     return true;
 }
 
-/* A part that has all bytes becomes the blob, or nothing. */
-static enum tess_status finish(const char *part, const char *whole,
-                               const struct tess_sha256 *hash, int64_t n_bytes,
-                               int64_t *here_bytes_out, struct tess_error *error)
+/* Adds a piece that was written to the hash, if it continues it. */
+static void add_running(struct tess_blobs *blobs, const struct tess_sha256 *hash,
+                        int64_t offset, const void *piece, int64_t n_piece)
 {
-    bool is_right;
-    enum tess_status status = verify(part, hash, n_bytes, &is_right, error);
-    if (status != TESS_OK)
-        return status;
-    if (!is_right) {
-        unlink(part);
-        *here_bytes_out = 0;
-        return TESS_OK;
+    struct running *running = &blobs->running;
+    if (offset == 0) {
+        running->hash = *hash;
+        running->n_bytes = 0;
+        tess_sha256_start(&running->run);
+    } else if (running->n_bytes != offset ||
+               !tess_sha256_is_equal(&running->hash, hash)) {
+        return;
     }
-    if (rename(part, whole) != 0)
-        return io_error(error, whole, "write");
-    *here_bytes_out = n_bytes;
-    return TESS_OK;
+    tess_sha256_add(&running->run, piece, (size_t)n_piece);
+    running->n_bytes = offset + n_piece;
 }
 
 enum tess_status tess_blobs_put(struct tess_blobs *blobs, const struct tess_sha256 *hash,
@@ -308,10 +387,9 @@ enum tess_status tess_blobs_put(struct tess_blobs *blobs, const struct tess_sha2
                                 int64_t n_piece, int64_t *here_bytes_out,
                                 struct tess_error *error)
 {
-    char whole[TESS_BLOBS_PATH], part[TESS_BLOBS_PATH];
+    char part[TESS_BLOBS_PATH];
     struct stat info;
     assert(offset >= 0 && n_piece > 0 && n_piece <= n_bytes - offset);
-    tess_blobs_path(blobs, hash, whole, sizeof whole);
     part_path(blobs, hash, part);
     int fd = open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
@@ -336,8 +414,51 @@ enum tess_status tess_blobs_put(struct tess_blobs *blobs, const struct tess_sha2
         errno = write_errno;
         return io_error(error, part, "write");
     }
-    if (offset + n_piece == n_bytes)
-        return finish(part, whole, hash, n_bytes, here_bytes_out, error);
+    add_running(blobs, hash, offset, piece, n_piece);
     *here_bytes_out = offset + n_piece;
+    return TESS_OK;
+}
+
+/* Sets whether the part has the hash: from what was put if that was all, else by reading. */
+static enum tess_status verify_part(struct tess_blobs *blobs, const char *part,
+                                    const struct tess_sha256 *hash, int64_t n_bytes,
+                                    bool *is_right_out, struct tess_error *error)
+{
+    struct running *running = &blobs->running;
+    struct stat info;
+    bool has_all =
+        running->n_bytes == n_bytes && tess_sha256_is_equal(&running->hash, hash);
+    if (!has_all)
+        return verify(part, hash, n_bytes, is_right_out, error);
+    struct tess_sha256 actual = tess_sha256_end(&running->run);
+    running->n_bytes = 0;
+    *is_right_out = stat(part, &info) == 0 && info.st_size == n_bytes &&
+                    tess_sha256_is_equal(&actual, hash);
+    return TESS_OK;
+}
+
+enum tess_status tess_blobs_finish(struct tess_blobs *blobs,
+                                   const struct tess_sha256 *hash, int64_t n_bytes,
+                                   int64_t *here_bytes_out, struct tess_error *error)
+{
+    char whole[TESS_BLOBS_PATH], part[TESS_BLOBS_PATH];
+    struct stat info;
+    bool is_right;
+    tess_blobs_path(blobs, hash, whole, sizeof whole);
+    part_path(blobs, hash, part);
+    bool has_info = stat(part, &info) == 0;
+    enum tess_status status = verify_part(blobs, part, hash, n_bytes, &is_right, error);
+    if (status != TESS_OK)
+        return status;
+    if (!is_right) {
+        unlink(part);
+        *here_bytes_out = 0;
+        return TESS_OK;
+    }
+    if (rename(part, whole) != 0)
+        return io_error(error, whole, "write");
+    if (has_info)
+        remember(blobs, hash, &info);
+    *here_bytes_out = n_bytes;
     return TESS_OK;
 }

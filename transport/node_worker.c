@@ -18,12 +18,16 @@ struct input {
     void *copy;
 };
 
+/* What the thread does: one thing at a time. The machine sees to that. */
+enum job { JOB_NONE, JOB_TILE, JOB_FIND, JOB_FINISH, JOB_OPEN };
+
 struct worker_process {
     const struct tess_node_worker *node;
     struct tess_worker *machine;
     struct tess_link_zmq *link;
     struct tess_tile_thread *thread;
     struct input inputs[TESS_WORKER_SLOTS];
+    enum job job;
     int computing;    /* slot, -1: none */
     bool is_released; /* that slot, while it is computed */
     void *output;     /* of the tile being computed */
@@ -31,6 +35,9 @@ struct worker_process {
     const struct tess_work *work;
     char *text; /* of the plan */
     int64_t text_bytes;
+    struct tess_worker_action asked;  /* JOB_FIND, JOB_FINISH */
+    int64_t here_bytes;               /* their answer */
+    struct tess_worker_opened opened; /* that of JOB_OPEN */
     bool has_left, is_draining;
 };
 
@@ -94,6 +101,7 @@ static void compute(struct worker_process *process, int slot,
                              "no memory for a tile's input or output", 0);
         return;
     }
+    process->job = JOB_TILE;
     process->computing = slot;
     process->is_released = false;
     tess_tile_thread_start(process->thread, key->stage, key->tile, bytes,
@@ -124,41 +132,72 @@ static void keep_plan(struct worker_process *process, int64_t text_bytes,
         memcpy(process->text,
                payload + (size_t)(event->message.payload_bytes - text_bytes),
                (size_t)text_bytes);
+    assert(process->job == JOB_NONE); /* which would look at text or blobs */
     tess_blobs_begin(process->node->blobs);
 }
 
-static void open_plan(struct worker_process *process)
+/* --- long work, on the thread --- */
+
+static void start(struct worker_process *process, enum job job, tess_tile_call *call)
 {
+    process->job = job;
+    tess_tile_thread_call(process->thread, call, process);
+}
+
+static enum tess_status open_plan(void *context, struct tess_error *error)
+{
+    struct worker_process *process = context;
     const struct tess_tile_runner *runner = process->node->runner;
-    struct tess_worker_opened opened = {.credit = process->node->credit};
-    struct tess_error error;
-    tess_error_init(&error);
-    if (process->text)
-        opened.status =
-            runner->open(runner->self, process->text, (size_t)process->text_bytes,
-                         &opened.work, &opened.peak_bytes, &error);
-    else
-        opened.status = tess_error_nomem(&error);
-    opened.text = error.message;
-    process->work = opened.work;
-    tess_worker_opened(process->machine, now_us(), &opened);
+    struct tess_worker_opened *opened = &process->opened;
+    *opened = (struct tess_worker_opened){.credit = process->node->credit};
+    if (!process->text)
+        return tess_error_nomem(error);
+    return runner->open(runner->self, process->text, (size_t)process->text_bytes,
+                        &opened->work, &opened->peak_bytes, error);
+}
+
+static enum tess_status find_blob(void *context, struct tess_error *error)
+{
+    struct worker_process *process = context;
+    const struct tess_blob_entry *blob = &process->asked.blob;
+    return tess_blobs_find(process->node->blobs, &blob->hash, blob->n_bytes,
+                           &process->here_bytes, error);
+}
+
+static enum tess_status finish_blob(void *context, struct tess_error *error)
+{
+    struct worker_process *process = context;
+    const struct tess_blob_entry *blob = &process->asked.blob;
+    return tess_blobs_finish(process->node->blobs, &blob->hash, blob->n_bytes,
+                             &process->here_bytes, error);
 }
 
 static void look_for_blob(struct worker_process *process,
-                          const struct tess_worker_action *action,
-                          const struct tess_link_event *event)
+                          const struct tess_worker_action *action)
 {
+    process->asked = *action;
+    process->here_bytes = 0;
+    start(process, JOB_FIND, find_blob);
+}
+
+/* A piece is written at once; a blob that is now whole is verified on the thread. */
+static void put_piece(struct worker_process *process,
+                      const struct tess_worker_action *action,
+                      const struct tess_link_event *event)
+{
+    const struct tess_blob_entry *blob = &action->blob;
     int64_t here_bytes = 0;
     struct tess_error error;
-    enum tess_status status;
     tess_error_init(&error);
-    if (action->verb == TESS_WORKER_FIND)
-        status = tess_blobs_find(process->node->blobs, &action->blob.hash,
-                                 action->blob.n_bytes, &here_bytes, &error);
-    else
-        status = tess_blobs_put(process->node->blobs, &action->blob.hash,
-                                action->blob.n_bytes, action->offset, event->payload,
-                                event->message.payload_bytes, &here_bytes, &error);
+    enum tess_status status =
+        tess_blobs_put(process->node->blobs, &blob->hash, blob->n_bytes, action->offset,
+                       event->payload, event->message.payload_bytes, &here_bytes, &error);
+    if (status == TESS_OK && here_bytes == blob->n_bytes) {
+        process->asked = *action;
+        process->here_bytes = 0;
+        start(process, JOB_FINISH, finish_blob);
+        return;
+    }
     tess_worker_blob(process->machine, now_us(), action->index, here_bytes, status,
                      error.message);
 }
@@ -172,10 +211,11 @@ static void act(struct worker_process *process, const struct tess_link_event *ev
         switch (action.verb) {
         case TESS_WORKER_SEND: send(process, &action); break;
         case TESS_WORKER_PLAN: keep_plan(process, action.text_bytes, event); break;
-        case TESS_WORKER_FIND:
-        case TESS_WORKER_PUT: look_for_blob(process, &action, event); break;
-        case TESS_WORKER_OPEN: open_plan(process); break;
+        case TESS_WORKER_FIND: look_for_blob(process, &action); break;
+        case TESS_WORKER_PUT: put_piece(process, &action, event); break;
+        case TESS_WORKER_OPEN: start(process, JOB_OPEN, open_plan); break;
         case TESS_WORKER_CLOSE:
+            assert(process->job == JOB_NONE);
             runner->close(runner->self);
             process->work = NULL;
             break;
@@ -206,6 +246,24 @@ static void end_tile(struct worker_process *process, const struct tess_tile_done
     act(process, NULL);
     free(process->finished); /* of a tile that nobody wants any more */
     process->finished = NULL;
+}
+
+static void end_job(struct worker_process *process, const struct tess_tile_done *done)
+{
+    enum job job = process->job;
+    process->job = JOB_NONE;
+    if (job == JOB_TILE) {
+        end_tile(process, done);
+    } else if (job == JOB_OPEN) {
+        process->opened.status = done->status;
+        process->opened.text = done->error.message;
+        process->work = process->opened.work;
+        tess_worker_opened(process->machine, now_us(), &process->opened);
+    } else {
+        tess_worker_blob(process->machine, now_us(), process->asked.index,
+                         process->here_bytes, done->status, done->error.message);
+    }
+    act(process, NULL);
 }
 
 static void on_event(struct worker_process *process, const struct tess_link_event *event)
@@ -248,7 +306,7 @@ static enum tess_status step(struct worker_process *process, struct tess_error *
         return status;
     on_event(process, &event);
     if (tess_tile_thread_take(process->thread, &done))
-        end_tile(process, &done);
+        end_job(process, &done);
     return TESS_OK;
 }
 
@@ -267,6 +325,7 @@ static void clean_up(struct worker_process *process)
     const struct tess_tile_runner *runner = process->node->runner;
     if (process->thread)
         tess_tile_thread_finish(process->thread);
+    process->job = JOB_NONE;
     process->computing = -1;
     for (int i = 0; i < TESS_WORKER_SLOTS; i++)
         release(process, i);

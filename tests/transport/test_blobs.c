@@ -37,6 +37,14 @@ static void end(struct cache *cache)
     assert_int_equal(system(command), 0);
 }
 
+/* As a process that begins anew in the same folder. */
+static void restart(struct cache *cache)
+{
+    tess_blobs_destroy(cache->blobs);
+    assert_int_equal(tess_blobs_create(cache->folder, "w1", 0, &cache->blobs, NULL),
+                     TESS_OK);
+}
+
 static int64_t find(struct cache *cache)
 {
     int64_t here = -1;
@@ -51,6 +59,9 @@ static int64_t put(struct cache *cache, int64_t offset, int64_t n_bytes)
     assert_int_equal(tess_blobs_put(cache->blobs, &cache->hash, N_BYTES, offset,
                                     content + offset, n_bytes, &here, NULL),
                      TESS_OK);
+    if (here == N_BYTES)
+        assert_int_equal(
+            tess_blobs_finish(cache->blobs, &cache->hash, N_BYTES, &here, NULL), TESS_OK);
     return here;
 }
 
@@ -64,9 +75,7 @@ static void test_blob_comes_in_pieces_and_stays(void **state)
     assert_int_equal(put(&cache, 0, 4000), 4000);
     tess_blobs_path(cache.blobs, &cache.hash, path, sizeof path);
     assert_int_not_equal(access(path, F_OK), 0); /* never in part */
-    tess_blobs_destroy(cache.blobs);
-    assert_int_equal(tess_blobs_create(cache.folder, "w1", 0, &cache.blobs, NULL),
-                     TESS_OK);
+    restart(&cache);
     assert_int_equal(find(&cache), 4000); /* a new process goes on */
     assert_int_equal(put(&cache, 4000, 6000), N_BYTES);
     assert_int_equal(find(&cache), N_BYTES);
@@ -117,6 +126,21 @@ static void test_wrong_content_never_becomes_a_blob(void **state)
     end(&cache);
 }
 
+/* Changes a byte of the file; its time of change is then `seconds`, or what it was if 0. */
+static void spoil(const char *path, int64_t seconds)
+{
+    struct stat info;
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &info), 0);
+    assert_int_equal(pwrite(fd, "x", 1, 5000), 1);
+    struct timespec times[2] = {info.st_atim, info.st_mtim};
+    if (seconds)
+        times[1] = (struct timespec){seconds, 0};
+    assert_int_equal(futimens(fd, times), 0);
+    close(fd);
+}
+
 static void test_spoilt_blob_is_removed_when_looked_for(void **state)
 {
     (void)state;
@@ -125,14 +149,76 @@ static void test_spoilt_blob_is_removed_when_looked_for(void **state)
     begin(&cache, 0);
     put(&cache, 0, N_BYTES);
     tess_blobs_path(cache.blobs, &cache.hash, path, sizeof path);
-    int fd = open(path, O_WRONLY);
-    assert_int_equal(pwrite(fd, "x", 1, 5000), 1);
-    close(fd);
+    spoil(path, 1000);
     assert_int_equal(find(&cache), 0);
     assert_int_not_equal(access(path, F_OK), 0);
     put(&cache, 0, N_BYTES);
     assert_int_equal(truncate(path, 100), 0);
     assert_int_equal(find(&cache), 0);
+    end(&cache);
+}
+
+static void test_file_that_was_verified_is_read_again_by_another_process(void **state)
+{
+    (void)state;
+    struct cache cache;
+    char path[TESS_BLOBS_PATH];
+    begin(&cache, 0);
+    put(&cache, 0, N_BYTES);
+    restart(&cache);
+    assert_int_equal(find(&cache), N_BYTES);
+    tess_blobs_path(cache.blobs, &cache.hash, path, sizeof path);
+    spoil(path, 0);
+    tess_blobs_begin(cache.blobs);
+    assert_int_equal(find(&cache), N_BYTES); /* who does not read it cannot see that */
+    restart(&cache);
+    assert_int_equal(find(&cache), 0);
+    end(&cache);
+}
+
+/* Pieces of two blobs in turn, one begun by a process before: whether they were hashed while
+ * they came or are read at the end, only what is right becomes a blob. */
+static void test_pieces_in_any_company_are_verified(void **state)
+{
+    (void)state;
+    struct cache cache;
+    int64_t here = -1;
+    begin(&cache, 0);
+    struct tess_sha256 other = tess_sha256_of(content, 5000);
+    assert_int_equal(put(&cache, 0, 3000), 3000);
+    assert_int_equal(
+        tess_blobs_put(cache.blobs, &other, 5000, 0, content, 5000, &here, NULL),
+        TESS_OK);
+    assert_int_equal(put(&cache, 3000, 3000), 6000);
+    assert_int_equal(tess_blobs_finish(cache.blobs, &other, 5000, &here, NULL), TESS_OK);
+    assert_int_equal(here, 5000);
+    restart(&cache);
+    content[7000] ^= 1;
+    assert_int_equal(find(&cache), 6000);
+    assert_int_equal(put(&cache, 6000, 4000), 0);
+    content[7000] ^= 1;
+    assert_int_equal(put(&cache, 0, 6000), 6000);
+    assert_int_equal(put(&cache, 6000, 4000), N_BYTES);
+    end(&cache);
+}
+
+static void test_whole_part_that_was_not_verified_is_when_looked_for(void **state)
+{
+    (void)state;
+    struct cache cache;
+    int64_t here = -1;
+    begin(&cache, 0);
+    for (int wrong = 0; wrong < 2; wrong++) {
+        content[9] ^= (unsigned char)wrong;
+        assert_int_equal(tess_blobs_put(cache.blobs, &cache.hash, N_BYTES, 0, content,
+                                        N_BYTES, &here, NULL),
+                         TESS_OK);
+        restart(&cache);
+        assert_int_equal(find(&cache), wrong ? 0 : N_BYTES);
+        char path[TESS_BLOBS_PATH];
+        tess_blobs_path(cache.blobs, &cache.hash, path, sizeof path);
+        assert_int_equal(unlink(path), wrong ? -1 : 0);
+    }
     end(&cache);
 }
 
@@ -175,6 +261,9 @@ static struct tess_sha256 put_other(struct cache *cache, int value, int64_t seco
     assert_int_equal(
         tess_blobs_put(cache->blobs, &hash, N_BYTES, 0, other, N_BYTES, &here, NULL),
         TESS_OK);
+    assert_int_equal(here, N_BYTES);
+    assert_int_equal(tess_blobs_finish(cache->blobs, &hash, N_BYTES, &here, NULL),
+                     TESS_OK);
     assert_int_equal(here, N_BYTES);
     tess_blobs_path(cache->blobs, &hash, path, sizeof path);
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
@@ -267,6 +356,9 @@ int main(void)
         cmocka_unit_test(test_other_owner_has_parts_of_its_own),
         cmocka_unit_test(test_wrong_content_never_becomes_a_blob),
         cmocka_unit_test(test_spoilt_blob_is_removed_when_looked_for),
+        cmocka_unit_test(test_file_that_was_verified_is_read_again_by_another_process),
+        cmocka_unit_test(test_pieces_in_any_company_are_verified),
+        cmocka_unit_test(test_whole_part_that_was_not_verified_is_when_looked_for),
         cmocka_unit_test(test_full_disk_is_an_error_and_leaves_nothing),
         cmocka_unit_test(test_blobs_used_longest_ago_make_room),
         cmocka_unit_test(test_blobs_of_the_plan_never_make_room),

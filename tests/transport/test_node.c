@@ -4,6 +4,7 @@
 #include "transport/node_worker.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,7 +27,9 @@ struct board {
     char cache[64];
     volatile sig_atomic_t stop;
     enum tess_status status;
-    int n_runs, n_opens; /* read when the thread has ended */
+    int open_us;
+    atomic_int n_opens;
+    int n_runs, n_joined; /* read when the thread has ended */
 };
 
 struct cluster {
@@ -48,6 +51,7 @@ static enum tess_status open_fake(void *self, const char *text, size_t n_bytes,
 {
     struct board *board = self;
     board->n_opens++;
+    usleep((useconds_t)board->open_us);
     if (n_bytes != sizeof plan_text || memcmp(text, plan_text, n_bytes) != 0)
         return tess_error_set(error, TESS_E_CONFIG, "this is no plan");
     *work_out = &board->fake.work;
@@ -92,6 +96,12 @@ static enum tess_status read_blob(void *context, int index, int64_t offset,
 
 /* --- boards --- */
 
+static void hear(void *context, const char *text)
+{
+    struct board *board = context;
+    board->n_joined += strcmp(text, "joined the cluster") == 0;
+}
+
 static void *run_board(void *context)
 {
     struct board *board = context;
@@ -120,6 +130,8 @@ static void start_board(struct cluster *cluster, int number)
     board->node.runner = &board->runner;
     board->node.credit = (struct tess_credit){2, 1 << 20};
     board->node.stop = &board->stop;
+    board->node.tell = hear;
+    board->node.context = board;
     assert_int_equal(
         tess_blobs_create(board->cache, hello->name, 0, &board->node.blobs, NULL),
         TESS_OK);
@@ -336,12 +348,47 @@ static void test_worker_leaves_and_comes_back_without_fetching_weights(void **st
     assert_int_equal(cluster.boards[0].n_opens, 2);
 }
 
+static void test_opening_longer_than_the_lease_keeps_the_session(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    cluster.boards[0].open_us = 3000000; /* the lease is 1.5 s */
+    start_board(&cluster, 0);
+    wait_until_ready(&cluster, 1);
+    run_frames(&cluster, 0, 4, -1);
+    end(&cluster);
+    assert_int_equal(cluster.boards[0].n_opens, 1);
+    assert_int_equal(cluster.boards[0].n_joined, 1);
+    assert_true(cluster.boards[0].n_runs > 0);
+}
+
+static void test_worker_that_is_stopped_while_it_opens_leaves(void **state)
+{
+    (void)state;
+    struct cluster cluster;
+    begin(&cluster);
+    cluster.boards[0].open_us = 1000000;
+    start_board(&cluster, 0);
+    struct tess_node_outcome outcome;
+    while (cluster.boards[0].n_opens == 0)
+        assert_int_equal(tess_node_coordinator_step(cluster.node, 10000, &outcome, NULL),
+                         TESS_OK);
+    cluster.boards[0].stop = 1;
+    join_board(&cluster.boards[0]); /* status checked there */
+    run_frames(&cluster, 0, 1, -1);
+    end(&cluster);
+    assert_int_equal(cluster.boards[0].n_runs, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_coordinator_alone_computes_frames),
         cmocka_unit_test(test_workers_compute_frames_with_it),
         cmocka_unit_test(test_worker_leaves_and_comes_back_without_fetching_weights),
+        cmocka_unit_test(test_opening_longer_than_the_lease_keeps_the_session),
+        cmocka_unit_test(test_worker_that_is_stopped_while_it_opens_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
