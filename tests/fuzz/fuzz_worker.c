@@ -20,10 +20,13 @@ struct life {
     int64_t now_us;
     uint64_t session;
     int64_t here[BLOBS];
+    bool is_asked; /* FIND, PUT or OPEN is under way: `asked` */
+    struct tess_worker_action asked;
     bool is_held[TESS_WORKER_SLOTS];
     int computing;    /* slot, -1: none */
     bool is_released; /* that slot, while it is computed */
     bool is_open;
+    bool is_slow; /* answers are events of their own */
     struct tess_message last_need;
 };
 
@@ -47,12 +50,48 @@ static void send(struct life *life, const struct tess_worker_action *action)
 static void open_plan(struct life *life)
 {
     unsigned how = take(life);
+    assert(!life->is_open);
     struct tess_worker_opened opened = {.status = how & 128 ? TESS_E_BUDGET : TESS_OK,
                                         .text = "no",
                                         .work = &life->fake.work,
                                         .credit = {(int)(how % 5), 1 << 16}};
     life->is_open = opened.status == TESS_OK;
     tess_worker_opened(life->worker, life->now_us, &opened);
+}
+
+static void put(struct life *life, int index)
+{
+    unsigned how = take(life);
+    int64_t *here = &life->here[index];
+    *here = how == 255 ? 0 : *here + TESS_WIRE_PIECE_BYTES;
+    *here = *here > BLOB_BYTES ? BLOB_BYTES : *here;
+    tess_worker_blob(life->worker, life->now_us, index, *here,
+                     how == 254 ? TESS_E_IO : TESS_OK, "full");
+}
+
+/* What is under way comes to its end. */
+static void answer(struct life *life)
+{
+    int index = life->asked.index;
+    if (!life->is_asked)
+        return;
+    life->is_asked = false;
+    if (life->asked.verb == TESS_WORKER_FIND)
+        tess_worker_blob(life->worker, life->now_us, index, life->here[index], TESS_OK,
+                         "");
+    else if (life->asked.verb == TESS_WORKER_PUT)
+        put(life, index);
+    else
+        open_plan(life);
+}
+
+static void ask(struct life *life, const struct tess_worker_action *action)
+{
+    assert(!life->is_asked && !life->is_open && life->computing < 0);
+    life->is_asked = true;
+    life->asked = *action;
+    if (!life->is_slow)
+        answer(life);
 }
 
 static void release(struct life *life, int slot)
@@ -67,22 +106,15 @@ static void drain_actions(struct life *life)
 {
     struct tess_worker_action action;
     while (tess_worker_next(life->worker, &action)) {
-        int64_t *here = &life->here[action.index];
         if (action.verb == TESS_WORKER_SEND) {
             send(life, &action);
-        } else if (action.verb == TESS_WORKER_FIND) {
-            tess_worker_blob(life->worker, life->now_us, action.index, *here, TESS_OK,
-                             "");
-        } else if (action.verb == TESS_WORKER_PUT) {
-            unsigned how = take(life);
-            *here = how == 255 ? 0 : *here + TESS_WIRE_PIECE_BYTES;
-            *here = *here > BLOB_BYTES ? BLOB_BYTES : *here;
-            tess_worker_blob(life->worker, life->now_us, action.index, *here,
-                             how == 254 ? TESS_E_IO : TESS_OK, "full");
-        } else if (action.verb == TESS_WORKER_OPEN) {
-            open_plan(life);
+        } else if (action.verb == TESS_WORKER_FIND || action.verb == TESS_WORKER_PUT ||
+                   action.verb == TESS_WORKER_OPEN) {
+            ask(life, &action);
+        } else if (action.verb == TESS_WORKER_PLAN) {
+            assert(!life->is_asked);
         } else if (action.verb == TESS_WORKER_CLOSE) {
-            assert(life->is_open && life->computing < 0);
+            assert(life->is_open && life->computing < 0 && !life->is_asked);
             life->is_open = false;
         } else if (action.verb == TESS_WORKER_HOLD) {
             assert(!life->is_held[action.slot]);
@@ -210,6 +242,11 @@ static void step(struct life *life)
     case 10: send_task(life); break;
     case 11:
     case 12: compute(life, event < 240 ? 0 : TESS_NACK_NOMEM); break;
+    case 13:
+        answer(life);
+        if (event >= 224)
+            life->is_slow = !life->is_slow;
+        break;
     default: send_small(life, take(life));
     }
     drain_actions(life);
@@ -220,6 +257,7 @@ static void fall_silent(struct life *life)
     for (int i = 0; i < 30; i++) {
         life->now_us += 600000;
         compute(life, 0);
+        answer(life);
         tess_worker_tick(life->worker, life->now_us);
         drain_actions(life);
     }

@@ -29,7 +29,8 @@ struct sim_options {
 
 /* What is wrong with a worker, beside what links do. */
 struct sim_worker_faults {
-    double slowness; /* 1: none */
+    double slowness;   /* 1: none */
+    int64_t answer_us; /* what opening a plan and verifying a blob take */
     bool has_no_memory_at_open, has_no_memory_at_tiles;
     bool has_full_disk;
     bool sends_wrong_shape;

@@ -16,6 +16,16 @@ struct sim_task {
     unsigned char *output; /* malloc */
 };
 
+/* What a worker finds out when it has verified a blob or opened a plan. */
+struct sim_answer {
+    bool is_under_way;
+    int64_t due_us;
+    enum tess_worker_verb verb;
+    int index;
+    int64_t here_bytes;
+    struct tess_worker_opened opened;
+};
+
 struct sim_worker {
     bool is_running, is_paused, is_cut, is_leaving;
     int64_t leave_us;
@@ -26,6 +36,7 @@ struct sim_worker {
     int computing_slot;
     bool is_released; /* the slot being computed was released before its end */
     struct sim_task task;
+    struct sim_answer answer;
     bool has_plan, is_open;
     unsigned char *disk; /* [SIM_BLOBS][SIM_BLOB_BYTES] */
     int64_t on_disk[SIM_BLOBS];

@@ -24,6 +24,33 @@ static bool is_blob_right(const struct sim_worker *worker, int index)
                   SIM_BLOB_BYTES) == 0;
 }
 
+/* The machine is told at once, or when the time has passed that it takes. */
+static void tell_answer(struct sim *sim, int number)
+{
+    struct sim_worker *worker = &sim->workers[number];
+    struct sim_answer answer = worker->answer;
+    worker->answer.is_under_way = false;
+    if (answer.verb == TESS_WORKER_OPEN) {
+        worker->is_open = answer.opened.status == TESS_OK;
+        tess_worker_opened(worker->machine, sim->now_us, &answer.opened);
+    } else {
+        tess_worker_blob(worker->machine, sim->now_us, answer.index, answer.here_bytes,
+                         TESS_OK, NULL);
+    }
+}
+
+static void begin_answer(struct sim *sim, int number, const struct sim_answer *answer)
+{
+    struct sim_worker *worker = &sim->workers[number];
+    assert(!worker->answer.is_under_way && !worker->is_open);
+    assert(!worker->task.is_running);
+    worker->answer = *answer;
+    worker->answer.is_under_way = true;
+    worker->answer.due_us = sim->now_us + worker->faults.answer_us;
+    if (worker->faults.answer_us == 0)
+        tell_answer(sim, number);
+}
+
 static void find_blob(struct sim *sim, int number,
                       const struct tess_worker_action *action)
 {
@@ -32,7 +59,10 @@ static void find_blob(struct sim *sim, int number,
     assert(action->blob.n_bytes == SIM_BLOB_BYTES);
     if (here == SIM_BLOB_BYTES && !is_blob_right(worker, action->index))
         here = worker->on_disk[action->index] = 0;
-    tess_worker_blob(worker->machine, sim->now_us, action->index, here, TESS_OK, NULL);
+    begin_answer(sim, number,
+                 &(struct sim_answer){.verb = TESS_WORKER_FIND,
+                                      .index = action->index,
+                                      .here_bytes = here});
 }
 
 static void put_blob(struct sim *sim, int number, const struct tess_worker_action *action,
@@ -48,10 +78,17 @@ static void put_blob(struct sim *sim, int number, const struct tess_worker_actio
         return;
     }
     memcpy(blob + action->offset, packet->payload, (size_t)packet->payload_bytes);
-    if (end == SIM_BLOB_BYTES && !is_blob_right(worker, action->index))
+    if (end < SIM_BLOB_BYTES) {
+        worker->on_disk[action->index] = end;
+        tess_worker_blob(worker->machine, sim->now_us, action->index, end, TESS_OK, NULL);
+        return;
+    }
+    if (!is_blob_right(worker, action->index))
         end = 0;
     worker->on_disk[action->index] = end;
-    tess_worker_blob(worker->machine, sim->now_us, action->index, end, TESS_OK, NULL);
+    begin_answer(sim, number,
+                 &(struct sim_answer){
+                     .verb = TESS_WORKER_PUT, .index = action->index, .here_bytes = end});
 }
 
 static void open_plan(struct sim *sim, int number)
@@ -67,8 +104,8 @@ static void open_plan(struct sim *sim, int number)
         opened.status = TESS_E_BUDGET;
         opened.text = "the plan takes 60 MiB, the limit is 48 MiB";
     }
-    worker->is_open = opened.status == TESS_OK;
-    tess_worker_opened(worker->machine, sim->now_us, &opened);
+    begin_answer(sim, number,
+                 &(struct sim_answer){.verb = TESS_WORKER_OPEN, .opened = opened});
 }
 
 static void compute(struct sim *sim, int number, const struct tess_worker_action *action)
@@ -120,6 +157,7 @@ static void act(struct sim *sim, int number, struct tess_link_packet *packet)
         if (action.verb == TESS_WORKER_SEND) {
             send(sim, number, &action);
         } else if (action.verb == TESS_WORKER_PLAN) {
+            assert(!worker->answer.is_under_way);
             worker->has_plan = true;
         } else if (action.verb == TESS_WORKER_FIND) {
             find_blob(sim, number, &action);
@@ -128,7 +166,8 @@ static void act(struct sim *sim, int number, struct tess_link_packet *packet)
         } else if (action.verb == TESS_WORKER_OPEN) {
             open_plan(sim, number);
         } else if (action.verb == TESS_WORKER_CLOSE) {
-            assert(!worker->task.is_running);
+            assert(worker->is_open && !worker->task.is_running);
+            assert(!worker->answer.is_under_way);
             worker->is_open = false;
         } else if (action.verb == TESS_WORKER_HOLD) {
             assert(!worker->slots[action.slot] && packet && packet->payload);
@@ -209,6 +248,8 @@ int64_t sim_worker_wake_us(const struct sim *sim, int number)
         worker->is_leaving ? worker->leave_us : tess_worker_wake_us(worker->machine);
     if (worker->task.is_running)
         wake_us = tess_min_i64(wake_us, worker->task.due_us);
+    if (worker->answer.is_under_way)
+        wake_us = tess_min_i64(wake_us, worker->answer.due_us);
     return wake_us;
 }
 
@@ -219,6 +260,10 @@ void sim_worker_wake(struct sim *sim, int number)
         return;
     if (worker->task.is_running && worker->task.due_us <= sim->now_us)
         end_task(sim, number);
+    if (worker->answer.is_under_way && worker->answer.due_us <= sim->now_us) {
+        tell_answer(sim, number);
+        act(sim, number, NULL);
+    }
     if (worker->machine && tess_worker_wake_us(worker->machine) <= sim->now_us) {
         tess_worker_tick(worker->machine, sim->now_us);
         act(sim, number, NULL);
@@ -256,7 +301,7 @@ static void end_process(struct sim_worker *worker)
     tess_worker_destroy(worker->machine);
     worker->machine = NULL;
     worker->is_running = worker->is_paused = worker->is_leaving = false;
-    worker->has_plan = worker->is_open = false;
+    worker->has_plan = worker->is_open = worker->answer.is_under_way = false;
 }
 
 void sim_worker_release(struct sim *sim, int number)

@@ -22,7 +22,9 @@ static void hurt(struct sim *sim, struct tess_rng *rng)
 {
     int w = tess_rng_int(rng, 0, sim->options.n_workers - 1);
     struct tess_link_weather weather = bad_weather(rng);
-    struct sim_worker_faults faults = {.slowness = tess_rng_int(rng, 0, 1) ? 1 : 4};
+    struct sim_worker_faults faults = {
+        .slowness = tess_rng_int(rng, 0, 1) ? 1 : 4,
+        .answer_us = tess_rng_int(rng, 0, 1) ? 0 : tess_rng_int(rng, 1, 2000000)};
     switch (tess_rng_int(rng, 0, 9)) {
     case 0:
     case 1: sim_kill(sim, w); break;

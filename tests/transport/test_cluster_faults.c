@@ -379,6 +379,43 @@ static void test_spoilt_cache_is_fetched_again(void **state)
     sim_release(&sim);
 }
 
+/* Finding, verifying and opening take longer than the lease: the worker stays, its session
+ * is the first. */
+static void test_slow_opening_costs_no_session(void **state)
+{
+    (void)state;
+    struct sim sim;
+    const struct sim_worker_faults slow = {.slowness = 1, .answer_us = 4 * SECOND};
+    sim_init(&sim, &usual);
+    sim_set_faults(&sim, 0, &slow);
+    assert_true(sim_run_until_ready(&sim, 2, SECOND));
+    time_of_frame(&sim); /* by the others */
+    assert_true(sim_run_until_ready(&sim, 3, 40 * (int64_t)SECOND));
+    assert_null(strstr(sim.told, "silent"));
+    assert_null(strstr(sim.told, "again"));
+    assert_int_equal(sim.n_sent[TESS_MESSAGE_WELCOME], 3);
+    time_of_frame(&sim);
+    sim_release(&sim);
+}
+
+/* The coordinator begins again with another epoch while a worker opens the plan before. */
+static void test_coordinator_that_restarts_meanwhile_is_served_next(void **state)
+{
+    (void)state;
+    struct sim sim;
+    const struct sim_worker_faults slow = {.slowness = 1, .answer_us = 2 * SECOND};
+    sim_init(&sim, &usual);
+    sim_set_faults(&sim, 0, &slow);
+    assert_true(sim_run_until_ready(&sim, 2, SECOND));
+    for (int i = 0; i < 3; i++) {
+        sim_run(&sim, sim.now_us + 3 * SECOND);
+        sim_restart_coordinator(&sim);
+    }
+    assert_true(sim_run_until_ready(&sim, 3, sim.now_us + 40 * (int64_t)SECOND));
+    time_of_frame(&sim);
+    sim_release(&sim);
+}
+
 static void test_full_disk_is_told(void **state)
 {
     (void)state;
@@ -542,6 +579,8 @@ int main(void)
         cmocka_unit_test(test_worker_out_of_memory_at_a_tile_is_named),
         cmocka_unit_test(test_frame_that_nobody_can_compute_fails_with_a_sentence),
         cmocka_unit_test(test_spoilt_cache_is_fetched_again),
+        cmocka_unit_test(test_slow_opening_costs_no_session),
+        cmocka_unit_test(test_coordinator_that_restarts_meanwhile_is_served_next),
         cmocka_unit_test(test_full_disk_is_told),
         cmocka_unit_test(test_repeated_and_stale_results_change_nothing),
         cmocka_unit_test(test_garbage_is_refused_and_told),
