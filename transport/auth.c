@@ -175,7 +175,7 @@ static enum tess_status check_secret(const char *path, struct tess_error *error)
     struct stat info;
     if (stat(path, &info) != 0)
         return io_error(error, path, "open");
-    if (info.st_mode & 077) {
+    if (info.st_uid == geteuid() && (info.st_mode & 077)) {
         enum tess_status status =
             tess_error_at(error, TESS_E_CONFIG, path, 0, 0,
                           "others than its owner may read this secret key");

@@ -24,7 +24,9 @@ enum { TESS_AUTH_WORKERS_MAX = 256 };
 enum tess_status tess_auth_write_keys(const char *path, const struct tess_link_keys *keys,
                                       struct tess_error *error);
 
-/* Reads a pair. TESS_E_CONFIG with a place; also if others than the owner may read it. */
+/* Reads a pair. TESS_E_CONFIG with a place; also if the file is ours and others may read it. One of
+ * another owner, who lets us read it, is their affair: so come systemd's credentials, and so does
+ * ssh judge. */
 enum tess_status tess_auth_read_keys(const char *path, struct tess_link_keys *keys_out,
                                      struct tess_error *error);
 

@@ -87,6 +87,22 @@ static void test_secret_that_others_can_read_is_refused(void **state)
     end(&folder);
 }
 
+static void test_secret_of_another_owner_is_that_owners_affair(void **state)
+{
+    (void)state;
+    struct folder folder;
+    struct tess_link_keys keys = {KEY_A, KEY_B}, read;
+    if (geteuid() != 0)
+        skip(); /* nobody else may give a file away */
+    begin(&folder);
+    assert_int_equal(tess_auth_write_keys(folder.file, &keys, NULL), TESS_OK);
+    assert_int_equal(chmod(folder.file, 0640), 0);
+    assert_int_equal(chown(folder.file, 1, (gid_t)-1), 0);
+    assert_int_equal(tess_auth_read_keys(folder.file, &read, NULL), TESS_OK);
+    assert_string_equal(read.secret_key, KEY_B);
+    end(&folder);
+}
+
 static void expect_pair_error(const char *text, int line, int col, const char *message)
 {
     struct folder folder;
@@ -191,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_pair_is_read_as_it_was_written),
         cmocka_unit_test(test_key_is_never_overwritten),
         cmocka_unit_test(test_secret_that_others_can_read_is_refused),
+        cmocka_unit_test(test_secret_of_another_owner_is_that_owners_affair),
         cmocka_unit_test(test_mistakes_in_a_pair_are_named_with_their_place),
         cmocka_unit_test(test_list_of_workers_is_read),
         cmocka_unit_test(test_mistakes_in_a_list_are_named_with_their_place),
