@@ -247,21 +247,32 @@ static void book_result(struct tess_coordinator *c, const struct tess_task_key *
     c->nodes[number].report.compute_us += timing.compute_us;
 }
 
-/* Exponential averages; a new measurement weighs a half for speed, a quarter for the link.
- * Returns how long the tile was computed at most: a node may lie. */
+/* A rate per us, after `amount` took `us`: an average over the last `memory_us` or so, in which a
+ * measurement weighs what it is long, or should have been. A tile of 3 ms may have had the
+ * processor for itself by chance, and says little. */
+static double average_rate(double rate_per_us, double amount, double us, double memory_us)
+{
+    double expected_us = amount / rate_per_us,
+           long_us = us > expected_us ? us : expected_us;
+    double weight = long_us / (long_us + memory_us);
+    double us_per_unit = 1 / rate_per_us;
+    return 1 / (us_per_unit + (us / amount - us_per_unit) * weight);
+}
+
+/* Speed and link of the node. Returns how long the tile was computed at most: a node may lie. */
 static int64_t measure(struct tess_coordinator *c, struct node *node,
                        const struct held *held, int64_t compute_us, int64_t output_bytes)
 {
     int64_t elapsed_us = c->now_us - held->sent_us;
     compute_us = tess_max_i64(tess_min_i64(compute_us, elapsed_us), 1);
-    double cost_per_us = (double)held->cost / (double)compute_us;
-    node->cost_per_us += (cost_per_us - node->cost_per_us) / 2;
-    int64_t moving_us = elapsed_us - compute_us;
+    node->cost_per_us = average_rate(node->cost_per_us, (double)held->cost,
+                                     (double)compute_us, SPEED_MEMORY_US);
     if (!held->was_alone || node == &c->nodes[0])
         return compute_us; /* it waited for others: says nothing about the link */
-    double bytes_per_us =
-        (double)(held->input_bytes + output_bytes) / (double)tess_max_i64(moving_us, 1);
-    node->link_bytes_per_us += (bytes_per_us - node->link_bytes_per_us) / 4;
+    double moving_us = (double)(elapsed_us - compute_us) - 2 * node->latency_us;
+    node->link_bytes_per_us =
+        average_rate(node->link_bytes_per_us, (double)(held->input_bytes + output_bytes),
+                     moving_us > 1 ? moving_us : 1, LINK_MEMORY_US);
     return compute_us;
 }
 
