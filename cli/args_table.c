@@ -49,10 +49,10 @@ const struct tess_option tess_options[] = {
      "the coordinator's public key (its FILE.pub): with --key"},
     {"--allow", KIND_TEXT, "FILE", NULL, 0, 0, CLUSTER, AT(allow),
      "who may join, a line each: NAME and public key; with --key"},
-    {"--insecure", KIND_FLAG, NULL, NULL, 0, 0, CLUSTER, AT(is_insecure),
-     "without keys, serve more than this machine: anybody on the network may then join "
-     "and "
-     "read"},
+    {"--insecure", KIND_FLAG, NULL, NULL, 0, 0, CLUSTER | IN(WORKER), AT(is_insecure),
+     "without keys, serve or join more than this machine: anybody on the network may "
+     "then "
+     "take part and read"},
     {"--wait", KIND_REAL, "SECONDS", "30", 0, 1e6, CLUSTER, AT(wait_seconds),
      "how long to wait for the workers of the cluster; then go on with those there are"},
     {"--in-flight", KIND_INT, "N", "2", 1, 8, IN(CLUSTER_RUN), AT(n_in_flight),

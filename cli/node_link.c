@@ -45,6 +45,7 @@ enum tess_status tess_node_link_worker(struct tess_node_link *link,
 {
     memset(link, 0, sizeof *link);
     link->config.payload_bytes = BIG_MESSAGE_BYTES;
+    link->config.is_insecure = args->is_insecure;
     if (!args->connect) {
         tess_error_set(error, TESS_E_USAGE, "worker needs --connect");
         tess_error_hint(error, "for example: --connect tcp://192.168.1.10:%d",
