@@ -1,6 +1,7 @@
 /* Files of raw float32: make random ones, compare two.
  *
  *   raw_floats random N_ELEMS SEED FILE     uniform in [0, 1)
+ *   raw_floats levels N_ELEMS SEED FILE     of a byte / 255, as photographs are
  *   raw_floats compare FILE FILE TOLERANCE  the greatest difference against TOLERANCE
  * times the greatest magnitude of the second file
  *
@@ -26,7 +27,8 @@ static int complain(const char *what, const char *name)
     return 2;
 }
 
-static int make_random(const char *count, const char *seed, const char *path)
+static int make_random(const char *count, const char *seed, bool has_levels,
+                       const char *path)
 {
     struct tess_rng rng;
     tess_rng_init(&rng, strtoull(seed, NULL, 10));
@@ -36,6 +38,8 @@ static int make_random(const char *count, const char *seed, const char *path)
     bool is_written = true;
     for (long long i = atoll(count); i > 0 && is_written; i--) {
         float value = tess_rng_float(&rng);
+        if (has_levels)
+            value = (float)((int)(value * 256) / 255.);
         is_written = fwrite(&value, sizeof value, 1, file) == 1;
     }
     if (fclose(file) != 0 || !is_written)
@@ -105,8 +109,9 @@ static int compare(const char *our_path, const char *their_path, const char *tol
 
 int main(int argc, char **argv)
 {
-    if (argc == 5 && strcmp(argv[1], "random") == 0)
-        return make_random(argv[2], argv[3], argv[4]);
+    bool has_levels = argc > 1 && strcmp(argv[1], "levels") == 0;
+    if (argc == 5 && (has_levels || strcmp(argv[1], "random") == 0))
+        return make_random(argv[2], argv[3], has_levels, argv[4]);
     if (argc == 5 && strcmp(argv[1], "compare") == 0)
         return compare(argv[2], argv[3], argv[4]);
     return complain("usage: random N_ELEMS SEED FILE | compare FILE FILE TOLERANCE, not",
