@@ -48,8 +48,4 @@ enum tess_status tess_cluster_plan_predict(const struct tess_graph *graph,
                                            int *stage_out, int *tile_out,
                                            struct tess_error *error);
 
-/* What handles messages, relative to copying: packing, checksum, the system's copy.
- * TUNING: assumed, no measurement yet. */
-enum { TESS_CLUSTER_COPIES = 4 };
-
 #endif

@@ -179,7 +179,6 @@ static enum tess_status predict_stage(struct predictor *predictor,
                                       struct tess_error *error)
 {
     struct tess_cluster_plan *plan = predictor->plan;
-    double rate = predictor->options->planner.profile.bytes_per_us / TESS_CLUSTER_COPIES;
     struct tess_stage stage;
     struct tess_tile_job *jobs = calloc((size_t)has->n_tiles, sizeof *jobs);
     if (!jobs)
@@ -191,8 +190,9 @@ static enum tess_status predict_stage(struct predictor *predictor,
         status = predict_tile(predictor, &stage, &has->tiles[i], &jobs[i], error);
     }
     if (status == TESS_OK)
-        has->predicted_us = tess_cluster_stage_us(
-            &plan->cluster, predictor->keeps_weights, rate, jobs, has->n_tiles);
+        has->predicted_us =
+            tess_cluster_stage_us(&plan->cluster, predictor->keeps_weights,
+                                  tess_message_cost_typical(), jobs, has->n_tiles);
     for (int i = 0; i < has->n_tiles && status == TESS_OK; i++) {
         if (jobs[i].node != TESS_CLUSTER_COORDINATOR)
             plan->moved_bytes += jobs[i].in_bytes + jobs[i].out_bytes;

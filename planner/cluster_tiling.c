@@ -20,7 +20,7 @@
 #include "base/arith.h"
 #include "planner/cluster_time.h"
 
-enum { TILES_PER_NODE = 4, MAX_COLUMNS = 3, BALANCE_ROUNDS = 20 };
+enum { TILES_PER_NODE = 4, MAX_COLUMNS = 3, MAX_BANDS = 3, BALANCE_ROUNDS = 20 };
 
 struct tryer {
     const struct tess_stage *stage;
@@ -85,7 +85,6 @@ double tess_cluster_load_us(const struct tess_stage *stage,
 static void try_tiles(struct tryer *tryer, int n_tiles)
 {
     const struct tess_stage *stage = tryer->stage;
-    const struct tess_profile *profile = &tryer->options->planner.profile;
     assert(n_tiles <= tryer->max_tiles);
     bool fits = true;
     for (int i = 0; i < n_tiles; i++) {
@@ -103,8 +102,7 @@ static void try_tiles(struct tryer *tryer, int n_tiles)
         fits = fits && tess_region_n_pixels(output) <= tryer->most_pixels;
     }
     double us = tess_cluster_stage_us(tryer->cluster, tryer->keeps_weights,
-                                      profile->bytes_per_us / TESS_CLUSTER_COPIES,
-                                      tryer->jobs, n_tiles);
+                                      tess_message_cost_typical(), tryer->jobs, n_tiles);
     if (!fits || us >= tryer->best_us)
         return;
     tryer->best_us = us;
@@ -130,25 +128,33 @@ static enum tess_status try_grid(struct tryer *tryer, int n_rows, int n_cols,
     return TESS_OK;
 }
 
-/* Bands of one node each: of n_nodes nodes that compute, the first being node `first`, tile i is
- * number i % n_nodes's, in column i % n_columns. */
+/* Bands of one node each, tile i in column i % n_columns. The n_nodes nodes that compute, the first
+ * being node `first`, take turns; from the second turn on without the first `n_once`. */
 struct banding {
-    int first, n_nodes;
+    int first, n_nodes, n_once;
     int n_tiles, n_columns;
     double shares[TESS_CLUSTER_MOST_NODES]; /* of the rows, by those nodes */
 };
 
+static int turn_of(const struct banding *banding, int tile)
+{
+    int n_again = banding->n_nodes - banding->n_once;
+    return tile < banding->n_nodes
+               ? tile
+               : banding->n_once + (tile - banding->n_nodes) % n_again;
+}
+
 /* Sets the tiles of one column from their nodes' shares, at least a row each. */
 static void set_column(struct tryer *tryer, const struct banding *banding, int column)
 {
-    int n_nodes = banding->n_nodes, height = tryer->stage->output.h;
+    int height = tryer->stage->output.h;
     int width = tryer->stage->output.w, n_columns = banding->n_columns;
     int n_left = (banding->n_tiles - column - 1) / n_columns + 1, begin = 0;
     double total = 0, sum = 0;
     for (int i = column; i < banding->n_tiles; i += n_columns)
-        total += banding->shares[i % n_nodes];
+        total += banding->shares[turn_of(banding, i)];
     for (int i = column; i < banding->n_tiles; i += n_columns) {
-        sum += banding->shares[i % n_nodes];
+        sum += banding->shares[turn_of(banding, i)];
         n_left--;
         int end = (int)(height * (sum / total) + 0.5);
         end = tess_min_int(tess_max_int(end, begin + 1), height - n_left);
@@ -157,19 +163,21 @@ static void set_column(struct tryer *tryer, const struct banding *banding, int c
         tryer->tiles[i] = (struct tess_cluster_tile){
             .output = {{{begin, end},
                         {width * column / n_columns, width * (column + 1) / n_columns}}},
-            .node = banding->first + i % n_nodes};
+            .node = banding->first + turn_of(banding, i)};
         begin = end;
     }
 }
 
-/* `per_node` bands for each node: with two, it receives one while it computes the other. */
-static void try_balanced(struct tryer *tryer, int n_columns, int per_node)
+/* `per_worker` bands for each worker: with two, it receives one while it computes the other. The
+ * coordinator receives nothing, and has one. */
+static void try_balanced(struct tryer *tryer, int n_columns, int per_worker)
 {
     int first = tryer->cluster->nodes[TESS_CLUSTER_COORDINATOR].only_serves;
-    int n_nodes = tryer->cluster->n_nodes - first;
+    int n_nodes = tryer->cluster->n_nodes - first, n_once = 1 - first;
     struct banding banding = {.first = first,
                               .n_nodes = n_nodes,
-                              .n_tiles = n_nodes * per_node,
+                              .n_once = n_once,
+                              .n_tiles = n_once + (n_nodes - n_once) * per_worker,
                               .n_columns = n_columns};
     if (n_columns > tryer->stage->output.w || n_columns > banding.n_tiles ||
         (banding.n_tiles + n_columns - 1) / n_columns > tryer->stage->output.h)
@@ -182,7 +190,8 @@ static void try_balanced(struct tryer *tryer, int n_columns, int per_node)
             set_column(tryer, &banding, column);
         try_tiles(tryer, banding.n_tiles);
         for (int i = 0; i < banding.n_tiles; i++)
-            ends_us[i % n_nodes] = fmax(ends_us[i % n_nodes], tryer->jobs[i].done_us);
+            ends_us[turn_of(&banding, i)] =
+                fmax(ends_us[turn_of(&banding, i)], tryer->jobs[i].done_us);
         for (int node = 0; node < n_nodes; node++)
             mean_us += ends_us[node] / n_nodes;
         for (int node = 0; node < n_nodes; node++)
@@ -204,9 +213,9 @@ static enum tess_status try_all(struct tryer *tryer, struct tess_error *error)
              n_rows++)
             status = try_grid(tryer, n_rows, n_cols, error);
     }
-    for (int per_node = 1; per_node <= 2 && n_nodes > 1; per_node++)
+    for (int per_worker = 1; per_worker <= MAX_BANDS && n_nodes > 1; per_worker++)
         for (int n_columns = 1; n_columns <= MAX_COLUMNS; n_columns++)
-            try_balanced(tryer, n_columns, per_node);
+            try_balanced(tryer, n_columns, per_worker);
     return status;
 }
 

@@ -32,7 +32,7 @@ struct clocks {
 struct scheduler {
     const struct tess_cluster *cluster;
     const bool *keeps_weights;
-    double message_bytes_per_us;
+    struct tess_message_cost messages;
     struct clocks clocks;
 };
 
@@ -42,10 +42,18 @@ static double bytes_per_us(const struct tess_cluster_node *node)
     return node->link_mbit / 8;
 }
 
+/* One message. */
 static double handling_us(const struct scheduler *scheduler, int node, double bytes)
 {
-    return bytes /
-           (scheduler->message_bytes_per_us * scheduler->cluster->nodes[node].speed);
+    const struct tess_message_cost *messages = &scheduler->messages;
+    return (messages->us + bytes * messages->us_per_byte) /
+           scheduler->cluster->nodes[node].speed;
+}
+
+struct tess_message_cost tess_message_cost_typical(void)
+{
+    return (struct tess_message_cost){
+        .us_per_byte = 0.0015, .us = 100, .copy_us_per_byte = 0.0005};
 }
 
 /* One message over both links: when it is there. */
@@ -69,29 +77,31 @@ static double run(const struct scheduler *scheduler, const struct tess_tile_job 
     double load_us = scheduler->keeps_weights[node] ? 0 : job->load_us;
     double compute_us = (job->compute_us + load_us) / who->speed;
     if (node == TESS_CLUSTER_COORDINATOR) {
-        *hub_us += compute_us;
+        *hub_us += compute_us + ((double)job->in_bytes + (double)job->out_bytes) *
+                                    scheduler->messages.copy_us_per_byte / who->speed;
         return *hub_us;
     }
     double in = (double)job->in_bytes, out = (double)job->out_bytes;
-    *hub_us += handling_us(scheduler, TESS_CLUSTER_COORDINATOR, in + out);
-    double there_us = pass(0, in, bytes_per_us(hub), bytes_per_us(who), &clocks->sends_us,
-                           &clocks->arrives_us[node]) +
-                      who->latency_us;
+    double hub_in_us = handling_us(scheduler, TESS_CLUSTER_COORDINATOR, in);
+    double hub_out_us = handling_us(scheduler, TESS_CLUSTER_COORDINATOR, out);
+    *hub_us += hub_in_us + hub_out_us;
+    /* A message is whole before it is sent, and before it is looked at. */
+    double there_us = pass(hub_in_us, in, bytes_per_us(hub), bytes_per_us(who),
+                           &clocks->sends_us, &clocks->arrives_us[node]) +
+                      who->latency_us + handling_us(scheduler, node, in);
     double begin_us = fmax(there_us, clocks->computes_us[node]);
-    clocks->computes_us[node] =
-        begin_us + compute_us + handling_us(scheduler, node, in + out);
+    clocks->computes_us[node] = begin_us + compute_us + handling_us(scheduler, node, out);
     return pass(clocks->computes_us[node], out, bytes_per_us(who), bytes_per_us(hub),
                 &clocks->leaves_us[node], &clocks->receives_us) +
-           who->latency_us;
+           who->latency_us + hub_out_us;
 }
 
 double tess_cluster_stage_us(const struct tess_cluster *cluster,
-                             const bool *keeps_weights, double message_bytes_per_us,
+                             const bool *keeps_weights, struct tess_message_cost messages,
                              struct tess_tile_job *jobs, int n_jobs)
 {
-    struct scheduler scheduler = {.cluster = cluster,
-                                  .keeps_weights = keeps_weights,
-                                  .message_bytes_per_us = message_bytes_per_us};
+    struct scheduler scheduler = {
+        .cluster = cluster, .keeps_weights = keeps_weights, .messages = messages};
     double last_us = 0;
     for (int i = 0; i < n_jobs; i++) {
         struct tess_tile_job *job = &jobs[i];

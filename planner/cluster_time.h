@@ -11,6 +11,16 @@
 
 #include "plan/cluster.h"
 
+/* What handling messages takes of a processor of speed 1: packing, encrypting, checking, the
+ * system's copies; and, for each, waking up whoever has a part in it. */
+struct tess_message_cost {
+    double us_per_byte, us;
+    double copy_us_per_byte; /* of what the coordinator's own tiles read and write */
+};
+
+/* TUNING: measured on emulated boards with keys, see bench/results.md. */
+struct tess_message_cost tess_message_cost_typical(void);
+
 struct tess_tile_job {
     double compute_us; /* on a device of speed 1 */
     double load_us;    /* reading its weights there, on nodes that do not keep them */
@@ -25,10 +35,9 @@ struct tess_tile_job {
  * time; Topcuoglu, Hariri, Wu, IEEE TPDS 13(3), 2002), the first of equals, never to one that only
  * serves unless it is alone. Nodes with
  * keeps_weights[node] have all weights in memory from the frame before.
- * `message_bytes_per_us` is at which rate a device of speed 1 handles messages. Cost: O(jobs *
- * nodes). */
+ * Cost: O(jobs * nodes). */
 double tess_cluster_stage_us(const struct tess_cluster *cluster,
-                             const bool *keeps_weights, double message_bytes_per_us,
+                             const bool *keeps_weights, struct tess_message_cost messages,
                              struct tess_tile_job *jobs, int n_jobs);
 
 #endif

@@ -19,7 +19,7 @@ static struct tess_cluster nodes(int n_nodes)
 
 static const bool keeps_all[TESS_CLUSTER_MOST_NODES] = {true, true, true, true};
 static const bool keeps_none[TESS_CLUSTER_MOST_NODES] = {false};
-static const double FREE = 1e12;
+static const struct tess_message_cost FREE = {0, 0, 0};
 
 static struct tess_tile_job job(double compute_us, int64_t bytes, int node)
 {
