@@ -55,8 +55,13 @@ const struct tess_option tess_options[] = {
      "take part and read"},
     {"--wait", KIND_REAL, "SECONDS", "30", 0, 1e6, CLUSTER, AT(wait_seconds),
      "how long to wait for the workers of the cluster; then go on with those there are"},
-    {"--in-flight", KIND_INT, "N", "2", 1, 8, IN(CLUSTER_RUN), AT(n_in_flight),
-     "images being computed at once, when there are several"},
+    {"--in-flight", KIND_INT, "N", "0", 0, 8, IN(CLUSTER_RUN), AT(n_in_flight),
+     "images being computed at once: more frames a second, each a little later; 0 for 2 "
+     "where there are several images, else 1"},
+    {"--static", KIND_FLAG, NULL, NULL, 0, 0, IN(CLUSTER_RUN), AT(is_static),
+     "every tile where the plan has it, however long that takes: to see what dispatching "
+     "is "
+     "worth"},
     {"--trace", KIND_TEXT, "FILE", NULL, 0, 0, IN(CLUSTER_RUN), AT(trace),
      "write who did what when, for chrome://tracing or ui.perfetto.dev"},
     {"--link", KIND_FLAG, NULL, NULL, 0, 0, IN(DOCTOR), AT(tests_links),

@@ -142,6 +142,13 @@ static enum tess_status choose_kept(struct cluster_run *run, struct tess_error *
     return TESS_OK;
 }
 
+static int n_in_flight(const struct cluster_run *run)
+{
+    if (run->args->n_in_flight > 0)
+        return (int)run->args->n_in_flight;
+    return run->setup.frames.n_paths > 1 ? 2 : 1;
+}
+
 static enum tess_status make_guesses(struct cluster_run *run, struct tess_error *error)
 {
     const struct tess_cluster *cluster = &run->job->plan->cluster;
@@ -207,14 +214,14 @@ static enum tess_status start(struct cluster_run *run, struct tess_error *error)
     config.core.blobs = run->setup.entries;
     config.core.n_blobs = run->setup.blobs.n_blobs;
     config.core.is_computing = true;
+    config.core.is_static = run->args->is_static;
     config.core.is_reserve = cluster->nodes[0].only_serves;
     config.core.own_cost_per_s = (int64_t)(cluster->nodes[0].speed * 1e9) + 1;
     config.core.default_cost_per_s = 1000000000;
     config.core.guesses = run->guesses;
     config.core.n_guesses = cluster->n_nodes - 1;
     config.core.uplink_bytes_per_s = (int64_t)(cluster->nodes[0].link_mbit * 125000) + 1;
-    config.core.max_frames =
-        run->setup.frames.n_paths > 1 ? (int)run->args->n_in_flight : 1;
+    config.core.max_frames = n_in_flight(run);
     if (getrandom(&config.core.epoch, sizeof config.core.epoch, 0) < 0)
         config.core.epoch = (uint64_t)tess_clock_us();
     config.core.epoch = config.core.epoch >> 1 | 1;
@@ -370,7 +377,7 @@ static enum tess_status take_outcome(struct cluster_run *run,
 static enum tess_status compute(struct cluster_run *run, double *all_us_out,
                                 struct tess_error *error)
 {
-    int most = run->setup.frames.n_paths > 1 ? (int)run->args->n_in_flight : 1;
+    int most = n_in_flight(run);
     int n_begun = 0, n_done = 0;
     enum tess_status status = TESS_OK;
     double start_us = tess_clock_us();

@@ -90,6 +90,7 @@ static enum tess_status add_tiles(struct maker *maker, int number,
             maker->has_times
                 ? tess_max_i64((int64_t)(has->tiles[i].predicted_us * 1000), 1)
                 : tess_max_i64(tess_stage_macs(stage, regions), 1);
+        work->tiles[at].planned = has->tiles[i].node + 1;
         work->places[at] = (struct tess_cluster_place){number, i};
     }
     sort_tiles(work, work->stages[number]);

@@ -67,6 +67,7 @@ static void init_own_node(struct tess_coordinator *c)
     struct node *own = &c->nodes[0];
     strcpy(own->name, c->config.name[0] ? c->config.name : "coordinator");
     own->state = c->config.is_computing ? TESS_NODE_READY : TESS_NODE_UNABLE;
+    own->planned = 1;
     own->has_credit = true;
     own->credit = (struct tess_credit){1, INT64_MAX};
     own->cost_per_us = (double)c->config.own_cost_per_s * 1e-6;
@@ -271,10 +272,11 @@ int64_t tess_coordinator_wake_us(const struct tess_coordinator *c)
         }
         for (int h = 0; h < node->n_held; h++) {
             const struct held *held = &node->held[h];
-            if (!tess_give_is_late(c, held))
-                wake_us = tess_min_i64(wake_us, held->sent_us + LATE_SLACK_US +
-                                                    (held->finish_us - held->sent_us) *
-                                                        LATE_PERCENT / 100);
+            int64_t late_us = held->sent_us + LATE_SLACK_US +
+                              (held->finish_us - held->sent_us) * LATE_PERCENT / 100;
+            if (tess_give_is_late(c, held)) /* a second attempt may pay off soon */
+                late_us = c->now_us + LATE_SLACK_US;
+            wake_us = tess_min_i64(wake_us, late_us);
         }
     }
     for (int i = 0; i < c->config.max_frames; i++)

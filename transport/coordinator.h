@@ -52,11 +52,13 @@ struct tess_coordinator_config {
     int64_t plan_text_bytes;
     int max_workers, max_frames;
     int beat_ms, lease_ms;
-    bool is_computing;                     /* computes tiles itself */
-    bool is_reserve;                       /* only tiles that no worker can compute */
-    int64_t own_cost_per_s;                /* first guess at its own speed */
-    int64_t default_cost_per_s;            /* of a worker that nobody guesses */
-    const struct tess_node_guess *guesses; /* [n_guesses], borrowed: workers by name */
+    bool is_computing;          /* computes tiles itself */
+    bool is_reserve;            /* only tiles that no worker can compute */
+    bool is_static;             /* tiles stay with the nodes that they are planned for */
+    int64_t own_cost_per_s;     /* first guess at its own speed */
+    int64_t default_cost_per_s; /* of a worker that nobody guesses */
+    const struct tess_node_guess *guesses; /* [n_guesses], borrowed: workers by name; the
+                                              first is number 2 in the work's plan */
     int n_guesses;
     int64_t link_bytes_per_s;   /* first guess at a worker's link */
     int64_t uplink_bytes_per_s; /* shared by all; 0: not limited */

@@ -77,36 +77,73 @@ static uint64_t unable_nodes(const struct tess_coordinator *c,
     return unable;
 }
 
+/* The node that the work calls number `planned`. */
+static int planned_node(const struct tess_coordinator *c, int planned)
+{
+    for (int n = 0; planned > 0 && n < c->n_nodes; n++)
+        if (c->nodes[n].planned == planned)
+            return n;
+    return -1;
+}
+
+/* All nodes but one. */
+static uint64_t all_but(int node)
+{
+    return ~(UINT64_C(1) << node);
+}
+
 static void add_waiting(struct tess_coordinator *c, int frame, int tile, int *n_waiting)
 {
     const struct frame *of = &c->frames[frame];
     const struct tess_work_tile *work = tess_work_tile(c->config.work, of->stage, tile);
     int64_t input_bytes = tess_parts_bytes(&work->inputs);
+    int planned = planned_node(c, work->planned);
     c->waiting_at[*n_waiting] = (struct waiting_tile){frame, tile};
     c->waiting[(*n_waiting)++] = (struct tess_dispatch_tile){
         .stage = of->stage,
         .cost = work->cost,
         .input_bytes = input_bytes,
         .output_bytes = tess_parts_bytes(&work->outputs),
-        .unable_nodes = unable_nodes(c, &of->tiles[tile], input_bytes)};
+        .unable_nodes = unable_nodes(c, &of->tiles[tile], input_bytes),
+        .planned = planned};
+    if (c->config.is_static && planned >= 0)
+        c->waiting[*n_waiting - 1].unable_nodes |= all_but(planned);
 }
 
-/* Is the only open attempt at the tile late? */
-static bool needs_second(const struct tess_coordinator *c, const struct frame *frame,
-                         int tile)
+/* Whoever has the only open attempt at the tile; NULL if there are none or several. */
+static const struct held *only_attempt(const struct tess_coordinator *c,
+                                       const struct frame *frame, int tile)
 {
     const struct tile_state *state = &frame->tiles[tile];
-    if (state->is_won || state->n_open != 1 || state->n_attempts == ATTEMPTS_MAX)
-        return false;
+    if (state->is_won || state->n_open != 1)
+        return NULL;
     for (int n = 0; n < c->n_nodes; n++)
         for (int h = 0; h < c->nodes[n].n_held; h++) {
             const struct held *held = &c->nodes[n].held[h];
             if (held->key.frame == frame->number && held->key.stage == frame->stage &&
                 held->key.tile == tile &&
                 state->attempts[held->key.attempt].end == TESS_ATTEMPT_OPEN)
-                return tess_give_is_late(c, held);
+                return held;
         }
-    return false;
+    return NULL;
+}
+
+/* Is the only open attempt at the tile late? */
+static bool needs_second(const struct tess_coordinator *c, const struct frame *frame,
+                         int tile)
+{
+    const struct held *held = only_attempt(c, frame, tile);
+    return held && frame->tiles[tile].n_attempts < ATTEMPTS_MAX &&
+           tess_give_is_late(c, held);
+}
+
+/* A second attempt pays off once the first has been waited for as long as the second would take:
+ * then, whenever the first would have come, no more than twice that is lost. */
+static bool is_worth_it(const struct tess_coordinator *c,
+                        const struct tess_dispatch_tile *tile, struct waiting_tile at)
+{
+    const struct held *held = only_attempt(c, &c->frames[at.frame], at.tile);
+    return !held || (double)(c->now_us - held->sent_us) >= tile->finish_us;
 }
 
 /* Frames [0, max_frames) in the order of their numbers: the next after `number`, -1: none. */
@@ -233,7 +270,8 @@ void tess_give_tiles(struct tess_coordinator *c)
     tess_dispatch(nodes, c->n_nodes, (double)c->config.uplink_bytes_per_s * 1e-6,
                   c->waiting, n_waiting);
     for (int i = 0; i < n_waiting; i++)
-        if (c->waiting[i].node >= 0 && c->waiting[i].is_sent)
+        if (c->waiting[i].node >= 0 && c->waiting[i].is_sent &&
+            is_worth_it(c, &c->waiting[i], c->waiting_at[i]))
             send_task(c, &c->waiting[i], c->waiting_at[i]);
     watch_stuck_frames(c, n_waiting);
 }

@@ -83,6 +83,15 @@ static void welcome(struct tess_coordinator *c, struct node *node)
     send_plan(c, node);
 }
 
+static int planned_number(const struct tess_coordinator *c,
+                          const struct tess_hello *hello)
+{
+    for (int i = 0; i < c->config.n_guesses; i++)
+        if (strcmp(c->config.guesses[i].name, hello->name) == 0)
+            return i + 2;
+    return 0;
+}
+
 static void guess(const struct tess_coordinator *c, struct node *node,
                   const struct tess_hello *hello)
 {
@@ -114,6 +123,7 @@ static void begin_session(struct tess_coordinator *c, struct node *node, uint32_
     memcpy(node->report.build, hello->build, sizeof node->report.build);
     node->report.cores = hello->cores;
     node->report.memory_bytes = hello->memory_bytes;
+    node->planned = planned_number(c, hello);
     node->incarnation = hello->incarnation;
     node->session = session ? session : 1;
     node->state = TESS_NODE_JOINED;

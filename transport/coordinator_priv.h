@@ -61,6 +61,7 @@ struct node {
     char name[TESS_WIRE_NAME];
     char identity[TESS_WIRE_NAME];
     enum tess_node_state state;
+    int planned; /* its number in the work's plan; 0: not in it */
     uint64_t session, incarnation;
     bool has_peer[N_CHANNELS];
     uint32_t peer[N_CHANNELS];

@@ -69,6 +69,14 @@ static void give(struct tess_dispatch_node *node, struct tess_dispatch_tile *til
     node->free_us = finish->computed_us;
 }
 
+/* TUNING: a plan knows more than the moment does: a tile stays where it was planned unless it would
+ * be done much earlier elsewhere; chosen, not measured. */
+static bool is_good_enough(const struct finish *planned, const struct finish *best)
+{
+    const double slack_us = 30000;
+    return planned->finish_us <= 1.3 * best->finish_us + slack_us;
+}
+
 void tess_dispatch(struct tess_dispatch_node *nodes, int n_nodes,
                    double uplink_bytes_per_us, struct tess_dispatch_tile *tiles,
                    int n_tiles)
@@ -77,7 +85,8 @@ void tess_dispatch(struct tess_dispatch_node *nodes, int n_nodes,
     assert(n_nodes <= TESS_DISPATCH_NODES_MAX);
     for (int t = 0; t < n_tiles; t++) {
         struct tess_dispatch_tile *tile = &tiles[t];
-        struct finish best = {0};
+        struct finish best = {0}, planned = {0};
+        bool can_be_planned = false;
         tile->node = -1;
         tile->is_sent = false;
         bool spares_reserve = has_other(nodes, n_nodes, tile);
@@ -91,6 +100,14 @@ void tess_dispatch(struct tess_dispatch_node *nodes, int n_nodes,
                 best = finish;
                 tile->node = n;
             }
+            if (n == tile->planned) {
+                planned = finish;
+                can_be_planned = true;
+            }
+        }
+        if (can_be_planned && is_good_enough(&planned, &best)) {
+            best = planned;
+            tile->node = tile->planned;
         }
         if (tile->node >= 0) {
             give(&nodes[tile->node], tile, &best);

@@ -47,6 +47,7 @@ struct tess_dispatch_tile {
     int stage;
     int64_t cost, input_bytes, output_bytes;
     uint64_t unable_nodes; /* bit n: not on node n */
+    int planned;           /* node that it is planned for, -1: none */
 
     /* Answers. */
     int node;     /* -1: nobody can */

@@ -20,6 +20,15 @@ struct stored_frame {
     char text[TESS_WIRE_TEXT];
 };
 
+/* The buffers of a tile that is computed here. */
+struct own_tile {
+    const void *input; /* packed, or a part of a frame's tensor */
+    void *packed;      /* NULL: it is a part of `tensor` */
+    void *tensor;
+    bool is_tensor_left; /* the frame does not need it any more: freed with the tile */
+    void *output;
+};
+
 struct tess_node_coordinator {
     struct tess_node_coordinator_config config;
     const struct tess_work *work;
@@ -28,7 +37,7 @@ struct tess_node_coordinator {
     struct tess_tile_thread *thread;
     struct stored_frame *frames; /* [max_frames] */
     struct tess_task_key own;    /* the tile being computed */
-    void *own_input, *own_output;
+    struct own_tile own_tile;
 };
 
 static int64_t now_us(void)
@@ -65,13 +74,21 @@ static struct stored_frame *find_frame(const struct tess_node_coordinator *node,
     return NULL;
 }
 
-static void release_tensors(const struct tess_node_coordinator *node,
+/* A tensor that our own tile reads is freed when that is done. */
+static void release_tensor(struct tess_node_coordinator *node, void **tensor)
+{
+    if (*tensor && *tensor == node->own_tile.tensor)
+        node->own_tile.is_tensor_left = true;
+    else
+        free(*tensor);
+    *tensor = NULL;
+}
+
+static void release_tensors(struct tess_node_coordinator *node,
                             struct stored_frame *frame)
 {
-    for (int i = 0; i < node->work->n_tensors; i++) {
-        free(frame->tensors[i]);
-        frame->tensors[i] = NULL;
-    }
+    for (int i = 0; i < node->work->n_tensors; i++)
+        release_tensor(node, &frame->tensors[i]);
 }
 
 /* The tensors that a stage writes. False without memory. */
@@ -87,15 +104,13 @@ static bool begin_stage(const struct tess_node_coordinator *node,
     return true;
 }
 
-static void end_stage(const struct tess_node_coordinator *node,
-                      struct stored_frame *frame, int stage)
+static void end_stage(struct tess_node_coordinator *node, struct stored_frame *frame,
+                      int stage)
 {
     for (int i = 0; i < node->work->n_tensors; i++)
         if (tess_work_last_reader(node->work, i) == stage &&
-            !(node->config.keeps && node->config.keeps[i])) {
-            free(frame->tensors[i]);
-            frame->tensors[i] = NULL;
-        }
+            !(node->config.keeps && node->config.keeps[i]))
+            release_tensor(node, &frame->tensors[i]);
 }
 
 /* The input parts of a tile, packed: new, NULL without memory. */
@@ -191,22 +206,47 @@ static void send(struct tess_node_coordinator *node,
                        release_payload, NULL);
 }
 
+/* The input of our own tile: where it lies, if that is in one piece, else packed. */
+static void take_own_input(const struct tess_node_coordinator *node,
+                           const struct tess_task_key *key, struct own_tile *own)
+{
+    const struct tess_parts *parts =
+        &tess_work_tile(node->work, key->stage, key->tile)->inputs;
+    const struct stored_frame *frame = find_frame(node, key->frame);
+    int tensor = parts->at[0].tensor;
+    int64_t offset, n_bytes;
+    if (parts->n == 1 &&
+        tess_part_is_contiguous(&parts->at[0], &node->work->tensors[tensor], &offset) &&
+        offset % 8 == 0) {
+        own->tensor = frame->tensors[tensor];
+        own->input = (const char *)own->tensor + offset;
+    } else {
+        own->input = own->packed = pack_input(node, key, &n_bytes);
+    }
+}
+
+static void release_own(struct own_tile *own)
+{
+    free(own->packed);
+    free(own->output);
+    if (own->is_tensor_left)
+        free(own->tensor);
+    memset(own, 0, sizeof *own);
+}
+
 /* False without memory: the core is told so after its actions are done. */
 static bool compute(struct tess_node_coordinator *node, const struct tess_task_key *key)
 {
     const struct tess_work_tile *tile = tess_work_tile(node->work, key->stage, key->tile);
-    int64_t n_bytes;
+    struct own_tile *own = &node->own_tile;
     node->own = *key;
-    node->own_input = pack_input(node, key, &n_bytes);
-    node->own_output = malloc((size_t)tess_parts_bytes(&tile->outputs));
-    if (!node->own_input || !node->own_output) {
-        free(node->own_input);
-        free(node->own_output);
-        node->own_input = node->own_output = NULL;
+    take_own_input(node, key, own);
+    own->output = malloc((size_t)tess_parts_bytes(&tile->outputs));
+    if (!own->input || !own->output) {
+        release_own(own);
         return false;
     }
-    tess_tile_thread_start(node->thread, key->stage, key->tile, node->own_input,
-                           node->own_output);
+    tess_tile_thread_start(node->thread, key->stage, key->tile, own->input, own->output);
     return true;
 }
 
@@ -280,16 +320,16 @@ static enum tess_status end_own_tile(struct tess_node_coordinator *node,
                                      const struct tess_tile_done *done,
                                      struct tess_error *error)
 {
-    void *input = node->own_input, *output = node->own_output;
     int code = done->status == TESS_OK        ? 0
                : done->status == TESS_E_NOMEM ? TESS_NACK_NOMEM
                                               : TESS_NACK_FAILED;
-    node->own_input = node->own_output = NULL;
+    struct own_tile own = node->own_tile;
+    memset(&node->own_tile, 0,
+           sizeof node->own_tile); /* the next one may begin at once */
     tess_coordinator_computed(node->core, now_us(), &node->own, code, done->error.message,
                               done->compute_us);
-    enum tess_status status = act(node, output, error);
-    free(input);
-    free(output);
+    enum tess_status status = act(node, own.output, error);
+    release_own(&own);
     return status;
 }
 
@@ -341,7 +381,7 @@ enum tess_status tess_node_coordinator_step(struct tess_node_coordinator *node,
 
 /* --- frames --- */
 
-static enum tess_status copy_given(const struct tess_node_coordinator *node,
+static enum tess_status copy_given(struct tess_node_coordinator *node,
                                    struct stored_frame *frame, const void *const *given,
                                    struct tess_error *error)
 {
@@ -470,8 +510,7 @@ void tess_node_coordinator_destroy(struct tess_node_coordinator *node)
         }
     free(node->frames);
     tess_coordinator_destroy(node->core);
-    free(node->own_input);
-    free(node->own_output);
+    release_own(&node->own_tile);
     free(node);
 }
 

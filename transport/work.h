@@ -21,6 +21,7 @@ enum {
 struct tess_work_tile {
     struct tess_parts inputs, outputs;
     int64_t cost; /* MACs, and what else takes time expressed in them; >= 1 */
+    int planned; /* number of the node that it is planned for, the coordinator being 1; 0: none */
 };
 
 struct tess_work_stage {

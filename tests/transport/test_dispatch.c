@@ -13,7 +13,8 @@ static struct tess_dispatch_node node(double cost_per_us, int room_tiles)
 static void fill(struct tess_dispatch_tile *tiles, int n, int64_t cost)
 {
     for (int i = 0; i < n; i++)
-        tiles[i] = (struct tess_dispatch_tile){.cost = cost, .input_bytes = 1000};
+        tiles[i] =
+            (struct tess_dispatch_tile){.cost = cost, .input_bytes = 1000, .planned = -1};
 }
 
 /* The example of dispatch.h. */
