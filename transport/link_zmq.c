@@ -92,9 +92,9 @@ static bool set_keys(const struct tess_link_zmq_config *config, void *socket)
            set_int(socket, OPTION_ZAP_ENFORCE_DOMAIN, 1);
 }
 
-/* TUNING: what a kernel sends ahead of an answer. More fills the queues of switches and access points
- * until they drop packets, and a packet lost at the end of a message is missed for 0.2 s. Enough
- * for 1 Gbit/s and 2 ms. */
+/* TUNING: what a kernel sends ahead of an answer. More fills the queues of switches and access
+ * points until they drop packets, and a packet lost at the end of a message is missed for
+ * 0.2 s. Enough for 1 Gbit/s and 2 ms. */
 enum { SEND_BUFFER_BYTES = 256 * 1024 };
 
 /* Heartbeats of ZeroMQ only end connections that are dead; the sessions' own are tighter.
