@@ -70,7 +70,7 @@ struct tess_args {
         *trace, *sends, *tiles_of;
     int64_t cache_bytes, n_local, n_in_flight;
     double wait_seconds;
-    bool is_insecure, is_static;
+    bool is_insecure, is_static, is_whole_frames;
     bool tests_links; /* doctor --link */
 };
 

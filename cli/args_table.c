@@ -57,7 +57,11 @@ const struct tess_option tess_options[] = {
      "how long to wait for the workers of the cluster; then go on with those there are"},
     {"--in-flight", KIND_INT, "N", "0", 0, 8, IN(CLUSTER_RUN), AT(n_in_flight),
      "images being computed at once: more frames a second, each a little later; 0 for 2 "
-     "where there are several images, else 1"},
+     "where there are several images, else 1; with --whole-frames one for each node"},
+    {"--whole-frames", KIND_FLAG, NULL, NULL, 0, 0, IN(CLUSTER_RUN), AT(is_whole_frames),
+     "each frame is computed by one node: more frames a second than tiles give, but no "
+     "frame "
+     "is done earlier, and every node needs the memory for a whole one"},
     {"--static", KIND_FLAG, NULL, NULL, 0, 0, IN(CLUSTER_RUN), AT(is_static),
      "every tile where the plan has it, however long that takes: to see what dispatching "
      "is "

@@ -14,6 +14,11 @@
 
 static enum tess_status check_args(const struct tess_args *args, struct tess_error *error)
 {
+    if (args->is_whole_frames && args->plan)
+        return tess_error_set(
+            error, TESS_E_USAGE,
+            "--whole-frames is a plan of its own: --plan does not go with "
+            "it");
     int n_given = (args->n_local > 0) + (args->cluster || args->plan);
     if (n_given == 1)
         return TESS_OK;
@@ -37,6 +42,42 @@ static enum tess_status read_cluster(const struct tess_node_setup *setup,
     tess_node_local_cluster(setup->args, &cluster);
     tess_cluster_write(&cluster, text);
     return text->is_broken ? tess_error_nomem(error) : TESS_OK;
+}
+
+/* The plan of a cluster that computes frames whole: one stage of one tile, which goes to whoever is
+ * free first. */
+static enum tess_status plan_whole(const struct tess_graph *graph, bool sends_bytes,
+                                   struct tess_text *text, struct tess_error *error)
+{
+    struct tess_cluster cluster;
+    struct tess_cluster_plan *plan = NULL;
+    struct tess_cluster_tile tile = {.node = 0};
+    struct tess_stage stage = {0};
+    int *ops = malloc(sizeof *ops * (size_t)graph->n_ops);
+    if (!ops)
+        return tess_error_nomem(error);
+    for (int op = 0; op < graph->n_ops; op++)
+        ops[op] = op;
+    enum tess_status status =
+        tess_cluster_read(tess_text_string(text), text->len, "cluster", &cluster, error);
+    if (status == TESS_OK)
+        status = tess_stage_init(&stage, graph, ops, graph->n_ops, error);
+    if (status == TESS_OK)
+        status = tess_cluster_plan_create(graph, &cluster, &plan, error);
+    if (status == TESS_OK) {
+        tile.output = tess_stage_whole(&stage);
+        status = tess_cluster_plan_add(plan, ops, graph->n_ops, &tile, 1, error);
+    }
+    if (status == TESS_OK) {
+        tess_text_release(text);
+        plan->sends_bytes = sends_bytes;
+        tess_cluster_plan_write(plan, graph, text);
+        status = text->is_broken ? tess_error_nomem(error) : TESS_OK;
+    }
+    tess_cluster_plan_destroy(plan);
+    tess_stage_release(&stage);
+    free(ops);
+    return status;
 }
 
 /* A plan that is given says how its input travels. */
@@ -72,6 +113,9 @@ static enum tess_status find_plan(struct tess_node_setup *setup, struct tess_err
     enum tess_status status = read_cluster(setup, &text, error);
     if (status == TESS_OK)
         status = adapt_input(setup, &text, error);
+    if (status == TESS_OK && setup->args->is_whole_frames)
+        status = plan_whole(setup->session.graph,
+                            setup->frames.input.kind != TESS_FRAME_FLOATS, &text, error);
     if (status == TESS_OK)
         status = tess_cluster_search(&setup->session, tess_text_string(&text), text.len,
                                      setup->frames.input.kind != TESS_FRAME_FLOATS,

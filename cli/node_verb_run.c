@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/arith.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/file.h"
@@ -146,6 +147,8 @@ static int n_in_flight(const struct cluster_run *run)
 {
     if (run->args->n_in_flight > 0)
         return (int)run->args->n_in_flight;
+    if (run->args->is_whole_frames)
+        return tess_min_int(run->job->plan->cluster.n_nodes, TESS_COORDINATOR_FRAMES_MAX);
     return run->setup.frames.n_paths > 1 ? 2 : 1;
 }
 

@@ -110,6 +110,18 @@ expect_small 0 "" --untiled --dump 1=whole
 check "a layer between stages" cmp whole dump
 expect_small 0 "" --untiled --dump -1=whole
 
+echo "# every tile where it is planned, and every frame by one node"
+for how in --static "--whole-frames --cluster plan.yaml"; do
+    [ "$how" = --static ] && how="--static --plan plan.yaml"
+    expect 0 "" cluster run $raw $how --listen $address --dump -1=dump --json report.json \
+        --repeat 9 --in-flight 3
+    same "$how"
+done
+check "whole frames have one stage" [ "$(number report.json n_stages)" -eq 1 ]
+check "nine frames, nine tiles" [ "$(sed -n 's/.*"tiles": \([0-9]*\),.*/\1/p' report.json |
+    awk '{s += $1} END {print s}')" -eq 9 ]
+expect 2 "does not go with" cluster run $raw --whole-frames --plan plan.yaml --listen $address
+
 echo "# a worker that dies, one that hangs, all of them"
 # meanwhile COMMAND: the command is run while many frames are computed.
 meanwhile() {
