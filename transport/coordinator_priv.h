@@ -16,7 +16,8 @@ enum {
     RESEND_US = 1000000,      /* a PLAN that had no effect */
     BUSY_US = 100000,         /* no tiles for a node that said BUSY */
     BAD_PAYLOADS_MAX = 8,     /* in a row, then the node is refused */
-    /* TUNING: half a dozen small tiles, or one of a board at a tenth of a core; bench/cluster.sh. */
+    /* TUNING: half a dozen small tiles, or one of a board at a tenth of a core: see
+     * bench/cluster.sh. */
     SPEED_MEMORY_US = 300000,
     LINK_MEMORY_US = 300000,
     /* TUNING: a tile is late at 1.5 times its predicted time and 30 ms; chosen, not
