@@ -106,7 +106,8 @@ awk 'BEGIN {
         printf "%s{\"id\": %d, \"bytes\": %d}", i ? ", " : "", i, 1 + int(rand() * 1000)
     printf "]}\n"
 }' >wide.json
-timeout --preserve-status --signal INT 2 "$tessera" schedule wide.json --json out.json >out
+# A second signal would end it at once: without --foreground, timeout sends two.
+timeout --foreground --preserve-status --signal INT 2 "$tessera" schedule wide.json --json out.json >out
 check "exit code $?" [ $? -eq 130 ]
 check "what was found by then is told" grep -q "closed by    interruption" out
 check "and written" [ "$(number out.json peak_bytes)" -ge "$(number out.json lower_bound)" ]
