@@ -7,6 +7,7 @@
 # Usage: bench/cluster.sh [OPTION=VALUE]... [SCENARIO]...    see bench_common.sh
 #
 #   speedup   clusters of NODES boards, and DeepThings' plan on the same boards (the default)
+#   stream    the same clusters with --whole-frames: milliseconds from one frame to the next
 #   slow      4 boards of which one is SLOW times slower: planned for it, found out while running,
 #             and with tiles that stay where a plan for equal boards has put them
 #   memory    4 boards, each worker in MEMORY: control group and --memory
@@ -30,8 +31,8 @@ for word; do
     nodes=* | percent=* | mbit=* | repeat=* | memory=* | slow=* | cut=* | model=*)
         eval "${word%%=*}=\${word#*=}"
         ;;
-    speedup | slow | memory | keys | faults | idle) scenarios="$scenarios $word" ;;
-    all) scenarios="speedup slow memory keys faults idle" ;;
+    speedup | stream | slow | memory | keys | faults | idle) scenarios="$scenarios $word" ;;
+    all) scenarios="speedup stream slow memory keys faults idle" ;;
     *) die "unknown option or scenario $word" ;;
     esac
 done
@@ -316,6 +317,21 @@ scenario_speedup() {
     echo "|---|---|---|---|---|---|---|---|---|"
     for n in $nodes; do
         speedup_row "$n"
+    done
+}
+
+# A frame on each board, three times around; loading included.
+scenario_stream() {
+    echo
+    echo "| boards | one alone, ms | a frame every, ms | times as many |"
+    echo "|---|---|---|---|"
+    for n in $nodes; do
+        cluster_file "$n" "$worker_memory" 1 >"$work/cluster.yaml"
+        start_workers "$n"
+        coordinate "stream-$n" "$((3 * n))" --cluster "$work/cluster.yaml" --whole-frames
+        stop_workers "$n"
+        ms=$(calc "$(number "$work/stream-$n.json" all) / (3 * $n)" %.0f)
+        echo "| $n | $(calc "$one_ms" %.0f) | $ms | $(calc "$one_ms / $ms" %.2f) |"
     done
 }
 

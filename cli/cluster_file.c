@@ -5,8 +5,9 @@
 
 enum { FILE_LIMIT_BYTES = 1 << 20 };
 
-static enum tess_status read_nodes(const char *path, struct tess_cluster *cluster_out,
-                                   struct tess_error *error)
+enum tess_status tess_cluster_file_nodes(const char *path,
+                                         struct tess_cluster *cluster_out,
+                                         struct tess_error *error)
 {
     struct tess_text text;
     tess_text_init(&text);
@@ -58,7 +59,7 @@ enum tess_status tess_cluster_file_read(const struct tess_args *args,
         return TESS_E_USAGE;
     }
     if (args->cluster)
-        status = read_nodes(args->cluster, &cluster, error);
+        status = tess_cluster_file_nodes(args->cluster, &cluster, error);
     if (status == TESS_OK && args->plan)
         status = read_plan(args->plan, graph, &plan, error);
     if (status == TESS_OK && args->plan && args->cluster)

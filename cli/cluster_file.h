@@ -6,6 +6,13 @@
 #include "base/text.h"
 #include "cli/args.h"
 #include "model/graph.h"
+#include "plan/cluster.h"
+
+/* Reads the nodes of a cluster file or plan. TESS_E_IO, TESS_E_CONFIG with the place of the line at
+ * fault, TESS_E_NOMEM. */
+enum tess_status tess_cluster_file_nodes(const char *path,
+                                         struct tess_cluster *cluster_out,
+                                         struct tess_error *error);
 
 /* Reads args->plan, a cluster plan for `graph`, or else the nodes of args->cluster; with both the
  * plan's stages are for the cluster's nodes. args->memory_bytes, if given, becomes the

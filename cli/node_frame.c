@@ -8,8 +8,6 @@
 
 #include "cli/image.h"
 
-enum { N_LEVELS = 256 };
-
 static float level(int byte)
 {
     return (float)(byte / 255.); /* divided in double, as photographs are */
@@ -258,6 +256,8 @@ enum tess_status tess_frame_rows_init(struct tess_frame_rows *rows,
                                       struct tess_error *error)
 {
     *rows = (struct tess_frame_rows){.input = input, .region = *region, .part = part};
+    for (int i = 0; i < TESS_LETTERBOX_LEVELS; i++)
+        rows->levels[i] = level(i);
     if (input->kind != TESS_FRAME_PHOTO)
         return TESS_OK;
     struct tess_range has = photo_rows(input, region->axis[TESS_ROWS]);
@@ -306,9 +306,6 @@ enum tess_status tess_frame_rows_read(void *context, const struct tess_plane *to
         return fit_rows(rows, to, error);
     size_t channels = (size_t)input->c;
     size_t width = (size_t)tess_range_len(rows->region.axis[TESS_COLS]) * channels;
-    float levels[N_LEVELS];
-    for (int i = 0; i < N_LEVELS; i++)
-        levels[i] = level(i);
     for (int y = 0; y < to->n_rows; y++)
         for (int x = 0; x < to->n_cols; x++) {
             size_t at = (size_t)(to->row + y) * width + (size_t)(to->col + x) * channels;
@@ -316,7 +313,7 @@ enum tess_status tess_frame_rows_read(void *context, const struct tess_plane *to
                 to->data + (size_t)y * to->row_stride + (size_t)x * to->pixel_stride;
             for (size_t c = 0; c < channels; c++)
                 pixel[c] = input->kind == TESS_FRAME_BYTES
-                               ? levels[((const unsigned char *)rows->part)[at + c]]
+                               ? rows->levels[((const unsigned char *)rows->part)[at + c]]
                                : ((const float *)rows->part)[at + c];
         }
     return TESS_OK;

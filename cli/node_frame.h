@@ -72,9 +72,10 @@ enum tess_status tess_frame_input_detect(struct tess_frame_input *input,
 /* The input of one tile being made from the part of the tensor that it got. */
 struct tess_frame_rows {
     const struct tess_frame_input *input;
-    struct tess_region region; /* of the network's input that the tile reads */
-    const void *part;          /* dense, as the work says it */
-    struct tess_image *image;  /* photo */
+    struct tess_region region;           /* of the network's input that the tile reads */
+    const void *part;                    /* dense, as the work says it */
+    float levels[TESS_LETTERBOX_LEVELS]; /* bytes: the value of each */
+    struct tess_image *image;            /* photo */
     struct tess_letterbox_stream stream;
     void *scratch;
 };

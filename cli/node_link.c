@@ -3,7 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "transport/auth.h"
 
@@ -92,6 +95,14 @@ enum tess_status tess_node_link_coordinator(struct tess_node_link *link,
         link->config.allowed = link->allowed;
     }
     return status;
+}
+
+uint64_t tess_node_random(void)
+{
+    uint64_t number;
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        number = (uint64_t)tess_clock_us() ^ (uint64_t)getpid() << 32;
+    return number >> 1 | 1;
 }
 
 void tess_node_link_release(struct tess_node_link *link)

@@ -31,6 +31,9 @@ enum tess_status tess_node_link_coordinator(struct tess_node_link *link,
 enum tess_status tess_node_link_address(struct tess_node_link *link, const char *endpoint,
                                         const char *option, struct tess_error *error);
 
+/* A number that no other process has: of a run, of a worker. Not 0. */
+uint64_t tess_node_random(void);
+
 void tess_node_link_release(struct tess_node_link *link); /* accepts zeroed memory */
 
 #endif

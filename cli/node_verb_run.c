@@ -1,7 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/arith.h"
@@ -172,16 +171,13 @@ static enum tess_status bind_somewhere(struct cluster_run *run,
                                        struct tess_node_coordinator_config *config,
                                        struct tess_error *error)
 {
-    enum { TRIES = 20, FIRST_PORT = 20000, N_PORTS = 20000 };
+    enum { TRIES = 20, FIRST_PORT = 20000, N_PAIRS = 10000 };
     enum tess_status status = TESS_OK;
     for (int i = 0; i < TRIES; i++) {
         char endpoint[64];
-        unsigned number = 0;
         if (run->args->n_local > 0 && !run->args->listen) {
-            if (getrandom(&number, sizeof number, 0) < 0)
-                number = (unsigned)getpid() + (unsigned)i;
-            snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u",
-                     FIRST_PORT + number % N_PORTS * 2 % N_PORTS);
+            snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d",
+                     FIRST_PORT + 2 * (int)(tess_node_random() % N_PAIRS));
             tess_node_link_address(&run->link, endpoint, "--listen", NULL);
         }
         config->link = run->link.config;
@@ -225,9 +221,7 @@ static enum tess_status start(struct cluster_run *run, struct tess_error *error)
     config.core.n_guesses = cluster->n_nodes - 1;
     config.core.uplink_bytes_per_s = (int64_t)(cluster->nodes[0].link_mbit * 125000) + 1;
     config.core.max_frames = n_in_flight(run);
-    if (getrandom(&config.core.epoch, sizeof config.core.epoch, 0) < 0)
-        config.core.epoch = (uint64_t)tess_clock_us();
-    config.core.epoch = config.core.epoch >> 1 | 1;
+    config.core.epoch = tess_node_random();
     status = bind_somewhere(run, &config, error);
     if (status == TESS_OK && run->args->n_local > 0)
         status = tess_node_local_start(&run->local, run->args, run->link.control, error);

@@ -1,15 +1,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "cli/cluster_file.h"
 #include "cli/json_out.h"
 #include "cli/node_echo.h"
 #include "cli/node_link.h"
 #include "cli/node_verbs.h"
-#include "plan/cluster_text.h"
 #include "transport/node_coordinator.h"
 
 /* Who is there: workers get a job that sends bytes to and fro. */
@@ -46,19 +45,10 @@ static void note_stored(void *context, const struct tess_coordinator_action *act
 
 static enum tess_status read_cluster(struct status_run *run, struct tess_error *error)
 {
-    enum { LIMIT_BYTES = 4 << 20 };
-    struct tess_text text;
     run->cluster.n_nodes = TESS_COORDINATOR_NODES_MAX;
-    if (!run->args->cluster)
-        return TESS_OK;
-    tess_text_init(&text);
-    enum tess_status status =
-        tess_file_read(run->args->cluster, LIMIT_BYTES, &text, error);
-    if (status == TESS_OK)
-        status = tess_cluster_read(tess_text_string(&text), text.len, run->args->cluster,
-                                   &run->cluster, error);
-    tess_text_release(&text);
-    return status;
+    return run->args->cluster
+               ? tess_cluster_file_nodes(run->args->cluster, &run->cluster, error)
+               : TESS_OK;
 }
 
 static enum tess_status start(struct status_run *run, struct tess_error *error)
@@ -82,9 +72,7 @@ static enum tess_status start(struct status_run *run, struct tess_error *error)
     config.core.is_computing = false;
     config.plan_text = run->job.data;
     config.plan_text_bytes = (int64_t)run->job.len;
-    if (getrandom(&config.core.epoch, sizeof config.core.epoch, 0) < 0)
-        config.core.epoch = (uint64_t)tess_clock_us();
-    config.core.epoch = config.core.epoch >> 1 | 1;
+    config.core.epoch = tess_node_random();
     return tess_node_coordinator_create(&config, &run->node, error);
 }
 

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,12 +123,11 @@ static enum tess_status say_hello(const struct tess_args *args,
     for (int i = 0; i < TESS_FACTS_N_FIELDS; i++)
         hash = tess_hash_i64(hash, *fields[i].value);
     *hello = (struct tess_hello){.facts = hash,
+                                 .incarnation = tess_node_random(),
                                  .cores = tess_session_n_processors(),
                                  .memory_bytes = args->memory_bytes};
     snprintf(hello->build, sizeof hello->build, "tessera %s", TESSERA_VERSION);
     snprintf(hello->kernels, sizeof hello->kernels, "%s", family->name);
-    if (getrandom(&hello->incarnation, sizeof hello->incarnation, 0) < 0)
-        hello->incarnation = (uint64_t)getpid();
     return set_name(args, hello->name, error);
 }
 

@@ -18,7 +18,8 @@ struct tess_message_cost {
     double copy_us_per_byte; /* of what the coordinator's own tiles read and write */
 };
 
-/* TUNING: measured on emulated boards with keys, see bench/results.md. */
+/* TUNING: per byte 1.5 ns, what the threads of a worker that talk took for 556 MB with keys over
+ * loopback (0.5 ns without); what each message and each byte copied take is assumed. */
 struct tess_message_cost tess_message_cost_typical(void);
 
 struct tess_tile_job {

@@ -83,27 +83,25 @@ static void welcome(struct tess_coordinator *c, struct node *node)
     send_plan(c, node);
 }
 
-static int planned_number(const struct tess_coordinator *c,
-                          const struct tess_hello *hello)
+/* What the configuration says of the worker; NULL for nothing. */
+static const struct tess_node_guess *find_guess(const struct tess_coordinator *c,
+                                                const struct tess_hello *hello)
 {
     for (int i = 0; i < c->config.n_guesses; i++)
         if (strcmp(c->config.guesses[i].name, hello->name) == 0)
-            return i + 2;
-    return 0;
+            return &c->config.guesses[i];
+    return NULL;
 }
 
-static void guess(const struct tess_coordinator *c, struct node *node,
-                  const struct tess_hello *hello)
+static void use_guess(const struct tess_coordinator *c, struct node *node,
+                      const struct tess_hello *hello, const struct tess_node_guess *guess)
 {
     int64_t cost_per_s =
         hello->macs_per_s ? hello->macs_per_s : c->config.default_cost_per_s;
-    int64_t link_bytes_per_s = c->config.link_bytes_per_s;
-    for (int i = 0; i < c->config.n_guesses; i++)
-        if (strcmp(c->config.guesses[i].name, hello->name) == 0) {
-            if (c->config.guesses[i].cost_per_s > 0)
-                cost_per_s = c->config.guesses[i].cost_per_s;
-            link_bytes_per_s = c->config.guesses[i].link_bytes_per_s;
-        }
+    if (guess && guess->cost_per_s > 0)
+        cost_per_s = guess->cost_per_s;
+    int64_t link_bytes_per_s =
+        guess ? guess->link_bytes_per_s : c->config.link_bytes_per_s;
     node->cost_per_us = (double)cost_per_s * 1e-6;
     node->link_bytes_per_us = (double)link_bytes_per_s * 1e-6;
     node->unable_stages = 0;
@@ -117,13 +115,14 @@ static void begin_session(struct tess_coordinator *c, struct node *node, uint32_
         tess_hash_i64(tess_hash_i64(TESS_HASH_START, (int64_t)c->config.epoch),
                       (int64_t)++c->n_sessions);
     bool is_same = node->incarnation == hello->incarnation && node->cost_per_us > 0;
+    const struct tess_node_guess *guess = find_guess(c, hello);
     if (!is_same)
-        guess(c, node, hello);
+        use_guess(c, node, hello, guess);
     memcpy(node->name, hello->name, sizeof node->name);
     memcpy(node->report.build, hello->build, sizeof node->report.build);
     node->report.cores = hello->cores;
     node->report.memory_bytes = hello->memory_bytes;
-    node->planned = planned_number(c, hello);
+    node->planned = guess ? (int)(guess - c->config.guesses) + 2 : 0;
     node->incarnation = hello->incarnation;
     node->session = session ? session : 1;
     node->state = TESS_NODE_JOINED;

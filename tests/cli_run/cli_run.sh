@@ -79,6 +79,26 @@ expect_small() {
         --raw-input small.raw "$@"
 }
 
+# small_cluster_plan "GATE'S OPTIONS" N: a plan by hand for it and N workers; every node gets tiles,
+# and their parts are of unlike shapes.
+small_cluster_plan() {
+    echo "cluster: 1"
+    echo "nodes:"
+    echo "  - {name: gate, $1mbit: 1000, latency_ms: 0.1}"
+    for k in $(seq "$2"); do echo "  - {name: w$k, mbit: 1000, latency_ms: 0.1}"; done
+    cat <<'PLAN'
+model: small
+input: floats
+stages:
+  - layers: 0..1
+    grid: 5x3
+  - layers: 2..6
+    grid: 3x2
+  - layers: 7..8
+    grid: 2x1
+PLAN
+}
+
 finish() {
     [ "$n_failed" -eq 0 ] || echo "$n_failed checks failed"
     [ "$n_failed" -eq 0 ]

@@ -10,23 +10,7 @@ expect_small 0 "" --untiled --dump -1=whole
 n_port=$((20000 + $$ % 20000))
 workers=
 
-# A plan by hand: every worker gets tiles, and their parts are of unlike shapes.
-cat >plan.yaml <<'PLAN'
-cluster: 1
-nodes:
-  - {name: gate, mbit: 1000, latency_ms: 0.1}
-  - {name: w1, mbit: 1000, latency_ms: 0.1}
-  - {name: w2, mbit: 1000, latency_ms: 0.1}
-model: small
-input: floats
-stages:
-  - layers: 0..1
-    grid: 5x3
-  - layers: 2..6
-    grid: 3x2
-  - layers: 7..8
-    grid: 2x1
-PLAN
+small_cluster_plan "" 2 >plan.yaml
 sed 's/input: floats/input: bytes/' plan.yaml >plan_bytes.yaml
 
 # Each cluster has ports of its own: those of one that ended may not be free yet.

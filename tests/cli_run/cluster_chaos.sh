@@ -11,23 +11,7 @@ echo "TESS_TEST_SEED=$seed, $n_frames frames"
 address=tcp://127.0.0.1:$((20000 + $$ % 20000 / 2 * 2))
 raw="small.cfg --weights small.weights --raw-input small.raw"
 
-cat >plan.yaml <<'PLAN'
-cluster: 1
-nodes:
-  - {name: gate, computes: no, mbit: 1000, latency_ms: 0.1}
-  - {name: w1, mbit: 1000, latency_ms: 0.1}
-  - {name: w2, mbit: 1000, latency_ms: 0.1}
-  - {name: w3, mbit: 1000, latency_ms: 0.1}
-model: small
-input: floats
-stages:
-  - layers: 0..1
-    grid: 5x3
-  - layers: 2..6
-    grid: 3x2
-  - layers: 7..8
-    grid: 2x1
-PLAN
+small_cluster_plan "computes: no, " 3 >plan.yaml
 
 start() {
     "$tessera" worker --connect $address --name "w$1" --cache "$folder/cache$1" --threads 1 --quiet &
