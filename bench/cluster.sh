@@ -83,7 +83,7 @@ bytes_of() { # 48M
 most_nodes() {
     for scenario in $scenarios; do
         case $scenario in
-        speedup) echo "$nodes" ;;
+        speedup | stream) echo "$nodes" ;;
         idle) echo 2 ;;
         *) echo 4 ;;
         esac
