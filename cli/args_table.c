@@ -232,7 +232,8 @@ const struct tess_verb_text tess_verb_texts[TESS_N_VERBS] = {
      "tessera doctor", NULL, NULL},
     {"worker", "", "compute tiles for a coordinator, within a budget",
      "tessera worker --connect tcp://192.168.1.10:5570 --memory 400M --key w1.key "
-     "--coordinator-key gate.key.pub", WORKER_HELP, NULL},
+     "--coordinator-key gate.key.pub",
+     WORKER_HELP, NULL},
     {"cluster run", "MODEL", "run a network over several boards",
      "tessera cluster run yolov2.cfg --weights yolov2.weights --image dog.jpg --local 2",
      CLUSTER_HELP, "model"},

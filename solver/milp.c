@@ -90,11 +90,11 @@ int tess_milp_add_column(struct tess_milp *milp, double low, double high, bool i
                          &milp->column_capacity);
     if (milp->is_broken)
         return 0;
-    milp->columns[milp->n_columns] = (struct tess_milp_column){
-        .low = is_integer ? ceil(low - TOLERANCE) : low,
-        .high = is_integer ? floor(high + TOLERANCE) : high,
-        .cost = cost,
-        .is_integer = is_integer};
+    milp->columns[milp->n_columns] =
+        (struct tess_milp_column){.low = is_integer ? ceil(low - TOLERANCE) : low,
+                                  .high = is_integer ? floor(high + TOLERANCE) : high,
+                                  .cost = cost,
+                                  .is_integer = is_integer};
     return milp->n_columns++;
 }
 
@@ -112,8 +112,8 @@ void tess_milp_begin_row(struct tess_milp *milp, double low, double high)
 void tess_milp_add_term(struct tess_milp *milp, int column, double weight)
 {
     assert(isfinite(weight));
-    milp->terms = grow(milp, milp->terms, milp->n_terms, sizeof *milp->terms,
-                       &milp->term_capacity);
+    milp->terms =
+        grow(milp, milp->terms, milp->n_terms, sizeof *milp->terms, &milp->term_capacity);
     if (milp->is_broken)
         return;
     assert(milp->n_rows > 0 && column >= 0 && column < milp->n_columns);

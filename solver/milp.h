@@ -42,7 +42,7 @@ void tess_milp_begin_row(struct tess_milp *milp, double low, double high);
 void tess_milp_add_term(struct tess_milp *milp, int column, double weight);
 
 struct tess_milp_limits {
-    double seconds; /* of wall time */
+    double seconds;       /* of wall time */
     int64_t memory_bytes; /* that the solver may hold, the programme not counted */
     double cutoff; /* only solutions that cost no more are of interest; INFINITY: all */
     /* [n_columns] a solution known beforehand, or NULL; borrowed. It is handed to the solver in
@@ -66,10 +66,11 @@ enum tess_milp_answer {
 
 struct tess_milp_result {
     enum tess_milp_answer answer;
-    bool has_solution; /* tess_milp_value gives it; checked against rows and bounds here */
-    double cost;       /* of the solution */
-    double bound;      /* no solution (within the cutoff) is cheaper; -INFINITY, INFINITY */
-    int64_t n_nodes;   /* of the solver's tree */
+    bool
+        has_solution; /* tess_milp_value gives it; checked against rows and bounds here */
+    double cost;      /* of the solution */
+    double bound;    /* no solution (within the cutoff) is cheaper; -INFINITY, INFINITY */
+    int64_t n_nodes; /* of the solver's tree */
     char message[160]; /* what the solver said last if it stumbled, else empty */
 };
 

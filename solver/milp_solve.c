@@ -166,7 +166,8 @@ static void on_tree(glp_tree *tree, void *info)
         note_bound(run, fmin(bound, known));
     }
     if (run->limits.without_presolve) {
-        if (glp_ios_reason(tree) == GLP_IHEUR && run->has_incumbent && !run->is_injected) {
+        if (glp_ios_reason(tree) == GLP_IHEUR && run->has_incumbent &&
+            !run->is_injected) {
             run->is_injected = true;
             glp_ios_heur_sol(tree, run->incumbent);
         }
@@ -243,8 +244,8 @@ static void solve_inside(struct run *run, int *indices, double *weights)
         return;
     run->can_jump = true;
     glp_error_hook(on_error, run);
-    glp_mem_limit((int)tess_min_i64(
-        INT_MAX, tess_max_i64(1, run->limits.memory_bytes >> 20)));
+    glp_mem_limit(
+        (int)tess_min_i64(INT_MAX, tess_max_i64(1, run->limits.memory_bytes >> 20)));
     run->problem = glp_create_prob();
     glp_set_obj_dir(run->problem, GLP_MIN);
     load_columns(run);
@@ -325,8 +326,7 @@ static void try_once(struct run *run, int *indices, double *weights)
     if (run->result.answer == TESS_MILP_FAULT && (run->is_late || is_out_of_memory(run)))
         run->result.answer = TESS_MILP_LIMIT;
     double cost;
-    if (run->has_values &&
-        !tess_milp_is_solution(run->milp, run->values, &cost)) {
+    if (run->has_values && !tess_milp_is_solution(run->milp, run->values, &cost)) {
         run->result.answer = TESS_MILP_FAULT;
         run->has_values = false;
         snprintf(run->result.message, sizeof run->result.message,
@@ -362,7 +362,8 @@ enum tess_status tess_milp_solve(struct tess_milp *milp,
         return tess_error_nomem(error);
     struct run *run = calloc(1, sizeof *run);
     double *values = calloc(n, sizeof *values), *kept = calloc(n, sizeof *kept);
-    double *incumbent = calloc(n, sizeof *incumbent), *weights = calloc(n, sizeof *weights);
+    double *incumbent = calloc(n, sizeof *incumbent),
+           *weights = calloc(n, sizeof *weights);
     int *indices = calloc(n, sizeof *indices);
     enum tess_status status = TESS_OK;
     if (!run || !values || !kept || !incumbent || !weights || !indices) {
