@@ -1,4 +1,4 @@
-/* quick driver, to be replaced */
+/* One graph, one budget, one method: what comes out. For people; not a test. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -48,6 +48,9 @@ struct tess_args {
     int64_t alignment, accumulator_factor;       /* schedule */
     bool rewrites;                               /* schedule, plan, run */
     bool forbids_rewriting;                      /* schedule */
+    const char *budget, *remat;                  /* schedule */
+    int64_t most_runs;                           /* schedule */
+    bool keeps_order;                            /* schedule */
     double limit_seconds;                        /* schedule */
     bool is_profiling;                           /* bench --profile */
     int64_t memory_bytes, seed, n_threads, n_repeats, input_bytes;

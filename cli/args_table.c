@@ -84,6 +84,17 @@ const struct tess_option tess_options[] = {
      "programming, a check of exact), greedy, dfs, kahn, file"},
     {"--time-limit", KIND_REAL, "SECONDS", "60", 0, 1e6, IN(SCHEDULE), AT(limit_seconds),
      "the best order found by then is the result"},
+    {"--budget", KIND_TEXT, "SIZE", NULL, 0, 0, IN(SCHEDULE), AT(budget),
+     "run tasks more than once where their tensors do not fit otherwise, in the least "
+     "extra time: bytes such as 64M, or a percentage of the peak of the order given, "
+     "80%"},
+    {"--keep-order", KIND_FLAG, NULL, NULL, 0, 0, IN(SCHEDULE), AT(keeps_order),
+     "with --budget: tasks run for the first time in the order given"},
+    {"--most-runs", KIND_INT, "N", "2", 1, 1000, IN(SCHEDULE), AT(most_runs),
+     "with --budget: no task runs more often"},
+    {"--remat", KIND_TEXT, "NAME", "best", 0, 0, IN(SCHEDULE), AT(remat),
+     "with --budget: best (runs the others as time allows), exact (small graphs), "
+     "greedy"},
     {"--align", KIND_INT, "BYTES", "1", 1, 1 << 30, IN(SCHEDULE), AT(alignment),
      "sizes and places are multiples of this"},
     {"--rewrite", KIND_FLAG, NULL, NULL, 0, 0, IN(SCHEDULE), AT(rewrites),

@@ -7,6 +7,7 @@
 #include "base/deadline.h"
 #include "base/file.h"
 #include "cli/model_file.h"
+#include "cli/planner_remat.h"
 #include "cli/planner_schedule_report.h"
 #include "cli/verbs.h"
 #include "plan/plan_text.h"
@@ -241,18 +242,25 @@ enum tess_status tess_verb_schedule(const struct tess_args *args,
                                     struct tess_error *error)
 {
     struct tess_schedule_options options;
+    struct tess_remat_options remat_options;
     struct tess_graph_file file = {0};
     struct tess_schedule schedule = {0};
     struct tess_schedule_report report = {
         .file = &file, .schedule = &schedule, .options = &options};
     enum tess_status status = read_options(args, &options, error);
+    if (status == TESS_OK && args->budget)
+        status = tess_planner_remat_options(args, &options, &remat_options, error);
     if (status == TESS_OK)
         status = read_graph(args, &options, &report, &file, error);
     listen();
-    if (status == TESS_OK)
+    if (status == TESS_OK && args->budget) {
+        status = tess_planner_remat(args, &remat_options, &file, error);
+        report.is_interrupted = tess_deadline_is_ended();
+    } else if (status == TESS_OK) {
         status = tess_schedule_init(&schedule, file.graph, &options, error);
-    if (status == TESS_OK)
-        status = report_schedule(args, &report, error);
+        if (status == TESS_OK)
+            status = report_schedule(args, &report, error);
+    }
     tess_schedule_release(&schedule);
     tess_graph_file_release(&file);
     if (report.is_interrupted) {

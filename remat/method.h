@@ -4,7 +4,7 @@
  * Methods are siblings: one file each, remat_NAME.c, one descriptor, listed by
  * tess_remat_methods(). All are deterministic as long as they end before their time limit; all
  * end early when base/deadline.h says that somebody ended all searches. A method never claims what
- * it has not proven. The default, which runs the others: remat/remat.h.
+ * it has not proven. From a graph to a sequence with places in one call: remat/remat.h.
  */
 #ifndef TESS_REMAT_METHOD_H
 #define TESS_REMAT_METHOD_H
@@ -45,6 +45,12 @@ struct tess_remat_method {
                             struct tess_remat_result *result, struct tess_error *error);
 };
 
+/* The default: runs the others as time allows; where nothing fits, looks for the smallest budget
+ * within which something does. */
+extern const struct tess_remat_method tess_remat_best;
+/* Searches all states; for graphs of at most 32 tasks and 64 tensors and at most 3 runs of each,
+ * else it returns problem->order. */
+extern const struct tess_remat_method tess_remat_exact;
 /* Splits lifetimes one after the other, greedily, again and again with chance. */
 extern const struct tess_remat_method tess_remat_greedy;
 
