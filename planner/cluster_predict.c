@@ -2,7 +2,7 @@
  *
  * Method: make each tile a graph of its own and ask the planner for one device for its fastest plan
  * within what its node leaves (planner/cluster_tile.h). Tiles of one shape are asked for once.
- * Then run the stages on clocks (planner/cluster_time.h).
+ * Then run the frame on clocks (planner/cluster_frame.h).
  *
  * Cost: one search per shape and budget.
  *
@@ -16,10 +16,10 @@
 #include "base/arith.h"
 #include "base/text.h"
 #include "partition/tile_graph.h"
+#include "planner/cluster_frame.h"
 #include "planner/cluster_plan.h"
 #include "planner/cluster_tile.h"
 #include "planner/cluster_tiling.h"
-#include "planner/cluster_time.h"
 
 /* What one shape of tile takes within one budget, both less what is held beside its plan. */
 struct tess_shape_cost {
@@ -39,6 +39,11 @@ struct predictor {
     bool assigns;
     bool keeps_weights[TESS_CLUSTER_MOST_NODES];
     struct tess_cluster_costs *costs;
+    /* By stage, and by tile in the plan's order. */
+    struct tess_stage *stages;
+    struct tess_frame_stage *frame_stages;
+    struct tess_tile_job *jobs;
+    struct tess_region *inputs;
 };
 
 static enum tess_status search(const struct predictor *predictor,
@@ -136,6 +141,7 @@ static enum tess_status predict_on(struct predictor *predictor,
                                    struct tess_cluster_tile *tile,
                                    struct tess_tile_job *job, struct tess_error *error)
 {
+    predictor->inputs[job - predictor->jobs] = graph->input;
     const struct tess_planner_options *options = &predictor->options->planner;
     struct tess_tile_place place = {
         .is_coordinator = node == TESS_CLUSTER_COORDINATOR,
@@ -174,40 +180,129 @@ static enum tess_status predict_tile(struct predictor *predictor,
     return status;
 }
 
-static enum tess_status predict_stage(struct predictor *predictor,
-                                      struct tess_cluster_stage *has, int *tile_out,
-                                      struct tess_error *error)
+/* Times and peaks of a stage's tiles, and their places in the frame. */
+static enum tess_status predict_stage(struct predictor *predictor, int number,
+                                      int *tile_out, struct tess_error *error)
 {
     struct tess_cluster_plan *plan = predictor->plan;
-    struct tess_stage stage;
-    struct tess_tile_job *jobs = calloc((size_t)has->n_tiles, sizeof *jobs);
-    if (!jobs)
-        return tess_error_nomem(error);
-    enum tess_status status =
-        tess_stage_init(&stage, predictor->graph, has->ops, has->n_ops, error);
+    struct tess_cluster_stage *has = &plan->stages[number];
+    const struct tess_stage *stage = &predictor->stages[number];
+    struct tess_frame_stage *frame_stage = &predictor->frame_stages[number];
+    struct tess_tile_job *jobs = predictor->jobs + frame_stage->first_tile;
+    enum tess_status status = TESS_OK;
     for (int i = 0; i < has->n_tiles && status == TESS_OK; i++) {
         *tile_out = i;
-        status = predict_tile(predictor, &stage, &has->tiles[i], &jobs[i], error);
+        status = predict_tile(predictor, stage, &has->tiles[i], &jobs[i], error);
     }
-    if (status == TESS_OK)
-        has->predicted_us =
-            tess_cluster_stage_us(&plan->cluster, predictor->keeps_weights,
-                                  tess_message_cost_typical(), jobs, has->n_tiles);
-    for (int i = 0; i < has->n_tiles && status == TESS_OK; i++) {
-        if (jobs[i].node != TESS_CLUSTER_COORDINATOR)
-            plan->moved_bytes += jobs[i].in_bytes + jobs[i].out_bytes;
-        /* Memory counts where the tile is computed. */
+    if (status != TESS_OK || !predictor->assigns)
+        return status;
+    tess_cluster_stage_us(&plan->cluster, predictor->keeps_weights,
+                          tess_message_cost_typical(), jobs, has->n_tiles);
+    predictor->assigns = false; /* memory counts where the tile is computed */
+    for (int i = 0; i < has->n_tiles && status == TESS_OK; i++)
         if (jobs[i].node != has->tiles[i].node) {
             has->tiles[i].node = jobs[i].node;
-            predictor->assigns = false;
             *tile_out = i;
-            status = predict_tile(predictor, &stage, &has->tiles[i], &jobs[i], error);
-            predictor->assigns = true;
+            status = predict_tile(predictor, stage, &has->tiles[i], &jobs[i], error);
         }
-    }
-    tess_stage_release(&stage);
-    free(jobs);
+    predictor->assigns = true;
     return status;
+}
+/* What nodes can keep of their results beside the tile that takes most. */
+static void set_kept(const struct tess_cluster_plan *plan,
+                     int64_t kept_bytes[TESS_CLUSTER_MOST_NODES])
+{
+    for (int node = 0; node < plan->cluster.n_nodes; node++) {
+        int64_t peak_bytes = 0, memory_bytes = plan->cluster.nodes[node].memory_bytes;
+        for (int i = 0; i < plan->n_stages; i++)
+            for (int at = 0; at < plan->stages[i].n_tiles; at++)
+                if (plan->stages[i].tiles[at].node == node)
+                    peak_bytes =
+                        tess_max_i64(peak_bytes, plan->stages[i].tiles[at].peak_bytes);
+        kept_bytes[node] = tess_cluster_kept_bytes(memory_bytes, peak_bytes);
+    }
+}
+
+/* The frame's tiles of a stage, the costliest first, as coordinators give them. */
+static void set_tiles(const struct predictor *predictor, int number,
+                      struct tess_frame_tile *tiles)
+{
+    const struct tess_cluster_stage *has = &predictor->plan->stages[number];
+    int first = predictor->frame_stages[number].first_tile;
+    for (int i = 0; i < has->n_tiles; i++) {
+        struct tess_frame_tile tile = {.input = predictor->inputs[first + i],
+                                       .output = has->tiles[i].output,
+                                       .compute_us = has->tiles[i].predicted_us,
+                                       .load_us = predictor->jobs[first + i].load_us,
+                                       .node = has->tiles[i].node};
+        int at = first + i;
+        for (; at > first && tiles[at - 1].compute_us < tile.compute_us; at--)
+            tiles[at] = tiles[at - 1];
+        tiles[at] = tile;
+    }
+}
+
+static enum tess_status run_frame(const struct predictor *predictor, int n_tiles,
+                                  struct tess_error *error)
+{
+    struct tess_cluster_plan *plan = predictor->plan;
+    size_t n_stages = (size_t)plan->n_stages;
+    int64_t kept_bytes[TESS_CLUSTER_MOST_NODES];
+    struct tess_frame_tile *tiles = calloc((size_t)n_tiles, sizeof *tiles);
+    int64_t *reads = calloc(n_stages * n_stages, sizeof *reads);
+    const struct tess_stage **stages = calloc(n_stages, sizeof *stages);
+    double us = -1;
+    if (!tiles || !reads || !stages)
+        goto out;
+    set_kept(plan, kept_bytes);
+    for (int i = 0; i < plan->n_stages; i++) {
+        stages[i] = &predictor->stages[i];
+        set_tiles(predictor, i, tiles);
+    }
+    struct tess_frame frame = {.cluster = &plan->cluster,
+                               .keeps_weights = predictor->keeps_weights,
+                               .kept_bytes = kept_bytes,
+                               .messages = tess_message_cost_typical(),
+                               .n_stages = plan->n_stages,
+                               .n_tiles = n_tiles,
+                               .stages = predictor->frame_stages,
+                               .tiles = tiles,
+                               .reads = reads};
+    if (tess_frame_set_reads(stages, plan->n_stages, plan->sends_bytes,
+                             predictor->frame_stages, reads) == TESS_OK)
+        us = tess_frame_run(&frame);
+    if (us < 0)
+        goto out;
+    plan->predicted_us = us;
+    plan->moved_bytes = tess_frame_moved_bytes(&frame);
+    for (int i = 0; i < plan->n_stages; i++)
+        plan->stages[i].predicted_us =
+            frame.stages[i].end_us - (i > 0 ? frame.stages[i - 1].end_us : 0);
+out:
+    free(tiles);
+    free(reads);
+    free(stages);
+    return us < 0 ? tess_error_nomem(error) : TESS_OK;
+}
+
+static enum tess_status predict_all(struct predictor *predictor, int at_fault_out[2],
+                                    struct tess_error *error)
+{
+    const struct tess_cluster_plan *plan = predictor->plan;
+    enum tess_status status = TESS_OK;
+    int n_tiles = 0;
+    for (int i = 0; i < plan->n_stages && status == TESS_OK; i++) {
+        const struct tess_cluster_stage *has = &plan->stages[i];
+        at_fault_out[0] = i;
+        predictor->frame_stages[i].first_tile = n_tiles;
+        predictor->frame_stages[i].n_tiles = has->n_tiles;
+        n_tiles += has->n_tiles;
+        status = tess_stage_init(&predictor->stages[i], predictor->graph, has->ops,
+                                 has->n_ops, error);
+        if (status == TESS_OK)
+            status = predict_stage(predictor, i, &at_fault_out[1], error);
+    }
+    return status == TESS_OK ? run_frame(predictor, n_tiles, error) : status;
 }
 
 enum tess_status tess_cluster_predict(const struct tess_graph *graph,
@@ -221,15 +316,25 @@ enum tess_status tess_cluster_predict(const struct tess_graph *graph,
                                   .plan = plan,
                                   .assigns = assigns,
                                   .costs = costs};
-    enum tess_status status = TESS_OK;
+    size_t n_stages = (size_t)plan->n_stages, n_tiles = 0;
+    enum tess_status status = TESS_E_NOMEM;
+    for (size_t i = 0; i < n_stages; i++)
+        n_tiles += (size_t)plan->stages[i].n_tiles;
     tess_cluster_keep(graph, &plan->cluster, options, predictor.keeps_weights);
-    plan->predicted_us = 0;
-    plan->moved_bytes = 0;
-    for (int i = 0; i < plan->n_stages && status == TESS_OK; i++) {
-        at_fault_out[0] = i;
-        status = predict_stage(&predictor, &plan->stages[i], &at_fault_out[1], error);
-        plan->predicted_us += plan->stages[i].predicted_us;
-    }
+    predictor.stages = calloc(n_stages, sizeof *predictor.stages);
+    predictor.frame_stages = calloc(n_stages, sizeof *predictor.frame_stages);
+    predictor.jobs = calloc(n_tiles, sizeof *predictor.jobs);
+    predictor.inputs = calloc(n_tiles, sizeof *predictor.inputs);
+    if (predictor.stages && predictor.frame_stages && predictor.jobs && predictor.inputs)
+        status = predict_all(&predictor, at_fault_out, error);
+    else
+        tess_error_nomem(error);
+    for (size_t i = 0; i < n_stages && predictor.stages; i++)
+        tess_stage_release(&predictor.stages[i]);
+    free(predictor.stages);
+    free(predictor.frame_stages);
+    free(predictor.jobs);
+    free(predictor.inputs);
     return status;
 }
 

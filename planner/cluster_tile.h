@@ -27,6 +27,10 @@ int64_t tess_cluster_weights_bytes(const struct tess_graph *graph,
 bool tess_cluster_keeps(const struct tess_graph *graph,
                         const struct tess_kernel_facts *facts, int64_t memory_bytes);
 
+/* Bytes of results that a worker keeps, so that they need not come back to it: what its memory (0:
+ * no limit) leaves beside its peak, within reason. */
+int64_t tess_cluster_kept_bytes(int64_t memory_bytes, int64_t peak_bytes);
+
 /* Bytes that the node holds beside the tile's plan. A worker: the input being read, the one that
  * comes next, and the result. The coordinator: the maps before and after the stage, whole, as
  * floats. Either: the weights of other tiles, if it keeps them. */
