@@ -29,11 +29,15 @@
 
 #include "base/arith.h"
 #include "base/text.h"
+#include "planner/cluster_climb.h"
 #include "planner/cluster_tiling.h"
 
 /* TUNING: longer stages recompute more than they save; YOLOv2 and YOLOv3 were planned with at most
  * 12 ops a stage where 40 were allowed. */
-enum { MAX_STAGE_OPS = 24, MAX_ROUNDS = 200 };
+enum { MAX_STAGE_OPS = 24, MAX_ROUNDS = 200, MAX_CLIMBS = 20, MAX_COLUMNS = 3 };
+
+/* TUNING: five seconds at 1.5 us each. */
+enum { WALKS = 2, SEARCH_TILES = 4000000 };
 
 /* TUNING: assumed. A stage more has its kernels made and its threads woken; what it moves is
  * counted. Without it equal plans would be cut to pieces. */
@@ -45,6 +49,7 @@ void tess_cluster_options_init(struct tess_cluster_options *options)
     tess_planner_options_init(&options->planner);
     options->sends_bytes = true;
     options->max_stage_ops = MAX_STAGE_OPS;
+    options->search_tiles = SEARCH_TILES;
 }
 
 /* Tiles of ops [first, end) with as many pixels are not tried again. */
@@ -70,7 +75,9 @@ struct finder {
         *least_us; /* [n_ops + 1] multiply-adds of the ops before, on all nodes at once */
     struct forbidden *forbidden;
     int n_forbidden;
+    int aligned_columns; /* what tilings are asked for */
     struct tess_cluster_costs costs;
+    struct tess_climber *climber;
     struct tess_error *error;
 };
 
@@ -91,16 +98,18 @@ static enum tess_status try_stage(struct finder *finder, int first, int end)
     if (!isfinite(before_us) || before_us + least_us >= cut->best_us)
         return TESS_OK;
     struct tess_stage stage;
-    struct tess_tiling_found found = {.us = cut->best_us - before_us - stage_us};
+    struct tess_tiling_found found = {0};
+    struct tess_tiling_wish wish = {.below_us = cut->best_us - before_us - stage_us,
+                                    .most_pixels = most_pixels(finder, first, end),
+                                    .aligned_columns = finder->aligned_columns};
     enum tess_status status =
         tess_stage_init(&stage, finder->graph, finder->ops + first, end - first, NULL);
     if (status == TESS_E_CONFIG)
         return TESS_OK; /* maps of two sizes */
     if (status != TESS_OK)
         return tess_error_nomem(finder->error);
-    status =
-        tess_cluster_tiling_find(&stage, finder->cluster, finder->options,
-                                 most_pixels(finder, first, end), &found, finder->error);
+    status = tess_cluster_tiling_find(&stage, finder->cluster, finder->options, &wish,
+                                      &found, finder->error);
     tess_stage_release(&stage);
     if (status == TESS_OK && found.tiles) {
         free(cut->tiles);
@@ -151,8 +160,40 @@ static enum tess_status nothing_found(const struct finder *finder, struct tess_e
                           finder->graph->name);
 }
 
+/* A new plan of the cuts found. */
+static enum tess_status make_plan(const struct finder *finder,
+                                  struct tess_cluster_plan **plan_out)
+{
+    struct tess_cluster_plan *plan = NULL;
+    enum tess_status status =
+        tess_cluster_plan_create(finder->graph, finder->cluster, &plan, finder->error);
+    if (status != TESS_OK)
+        return status;
+    plan->sends_bytes = finder->options->sends_bytes;
+    status = add_stages(finder, finder->graph->n_ops, plan);
+    if (status == TESS_OK)
+        *plan_out = plan;
+    else
+        tess_cluster_plan_destroy(plan);
+    return status;
+}
+
+/* The plan `at_fault` says where it does not fit: nothing as large is tried again. */
+static enum tess_status
+forbid(struct finder *finder, const struct tess_cluster_plan *plan, const int at_fault[2])
+{
+    const struct tess_cluster_stage *bad = &plan->stages[at_fault[0]];
+    int64_t n_pixels = tess_region_n_pixels(&bad->tiles[at_fault[1]].output);
+    int first = bad->ops[0], end = bad->ops[bad->n_ops - 1] + 1;
+    finder->forbidden[finder->n_forbidden++] = (struct forbidden){first, end, n_pixels};
+    return tess_climber_forbid(finder->climber, first, end, n_pixels) == TESS_OK
+               ? TESS_OK
+               : tess_error_nomem(finder->error);
+}
+
 /* Solves, predicts, and forbids what does not fit, until all fits. */
-static enum tess_status find(struct finder *finder, struct tess_cluster_plan **plan_out)
+static enum tess_status find_fitting(struct finder *finder,
+                                     struct tess_cluster_plan **plan_out)
 {
     struct tess_error why;
     tess_error_init(&why);
@@ -161,31 +202,122 @@ static enum tess_status find(struct finder *finder, struct tess_cluster_plan **p
         int at_fault[2] = {0, 0};
         enum tess_status status = solve(finder);
         if (status == TESS_OK && (!isfinite(finder->cuts[finder->graph->n_ops].best_us) ||
-                                  finder->n_forbidden == MAX_ROUNDS))
+                                  finder->n_forbidden >= MAX_ROUNDS))
             status = nothing_found(finder, &why);
         if (status == TESS_OK)
-            status = tess_cluster_plan_create(finder->graph, finder->cluster, &plan,
-                                              finder->error);
+            status = make_plan(finder, &plan);
         if (status != TESS_OK)
             return status;
-        plan->sends_bytes = finder->options->sends_bytes;
-        status = add_stages(finder, finder->graph->n_ops, plan);
         tess_error_init(&why);
-        if (status == TESS_OK)
-            status = tess_cluster_predict(finder->graph, finder->options, false,
-                                          &finder->costs, plan, at_fault, &why);
+        status = tess_cluster_predict(finder->graph, finder->options, false,
+                                      &finder->costs, plan, at_fault, &why);
         if (status == TESS_OK) {
             *plan_out = plan;
             return TESS_OK;
         }
-        const struct tess_cluster_stage *bad = &plan->stages[at_fault[0]];
-        finder->forbidden[finder->n_forbidden++] =
-            (struct forbidden){bad->ops[0], bad->ops[bad->n_ops - 1] + 1,
-                               tess_region_n_pixels(&bad->tiles[at_fault[1]].output)};
-        tess_cluster_plan_destroy(plan);
         if (status != TESS_E_INFEASIBLE)
-            return tess_error_set(finder->error, status, "%s", why.message);
+            tess_error_set(finder->error, status, "%s", why.message);
+        else if (forbid(finder, plan, at_fault) == TESS_OK)
+            status = TESS_OK;
+        tess_cluster_plan_destroy(plan);
+        if (status != TESS_OK)
+            return status;
     }
+}
+
+/* Predicts what the climber found, and tells it what it took; *plan becomes that if it is faster.
+ * *fits_out: it fits its nodes. Otherwise nothing like it is tried again. */
+static enum tess_status weigh_chain(struct finder *finder, const struct tess_chain *chain,
+                                    struct tess_cluster_plan **plan, bool *fits_out)
+{
+    struct tess_cluster_plan *found = NULL;
+    struct tess_error why;
+    int at_fault[2] = {0, 0};
+    tess_error_init(&why);
+    enum tess_status status =
+        tess_climber_write(finder->climber, chain, &found, finder->error);
+    if (status != TESS_OK)
+        return status;
+    status = tess_cluster_predict(finder->graph, finder->options, false, &finder->costs,
+                                  found, at_fault, &why);
+    *fits_out = status == TESS_OK;
+    if (status == TESS_E_INFEASIBLE)
+        status = forbid(finder, found, at_fault);
+    else if (status != TESS_OK)
+        tess_error_set(finder->error, status, "%s", why.message);
+    else
+        tess_climber_learn(finder->climber, found);
+    if (*fits_out && found->predicted_us < (*plan)->predicted_us) {
+        struct tess_cluster_plan *worse = *plan;
+        *plan = found;
+        found = worse;
+    }
+    tess_cluster_plan_destroy(found);
+    return status;
+}
+
+/* Climbs from `chain`, or with `walk` > 0 first wanders about, until what is found
+ * fits; and once more with what was learned of its tiles. */
+static enum tess_status improve(struct finder *finder, struct tess_chain *chain, int walk,
+                                struct tess_cluster_plan **plan)
+{
+    enum tess_status status = TESS_OK;
+    int n_fitting = 0;
+    for (int i = 0; i < MAX_CLIMBS && n_fitting < 2 && status == TESS_OK; i++) {
+        bool fits = false;
+        status = i == 0 && walk > 0
+                     ? tess_climber_anneal(finder->climber, chain, (uint64_t)walk)
+                     : tess_climber_climb(finder->climber, chain);
+        if (status != TESS_OK)
+            return tess_error_nomem(finder->error);
+        status = weigh_chain(finder, chain, plan, &fits);
+        n_fitting += fits;
+    }
+    return status;
+}
+
+/* From the plan, and from the best cuts for nodes that lie over all maps alike; at last from the
+ * best of all that. */
+static enum tess_status improve_all(struct finder *finder,
+                                    struct tess_cluster_plan **plan)
+{
+    struct tess_chain chain = {0};
+    enum tess_status status = tess_chain_init(&chain, finder->graph);
+    if (status != TESS_OK)
+        return tess_error_nomem(finder->error);
+    tess_climber_learn(finder->climber, *plan);
+    if (tess_climber_read(finder->climber, *plan, &chain))
+        status = improve(finder, &chain, 0, plan);
+    for (int columns = 1; columns <= MAX_COLUMNS && status == TESS_OK; columns++) {
+        struct tess_cluster_plan *start = NULL;
+        finder->aligned_columns = columns;
+        status = solve(finder);
+        if (status != TESS_OK || !isfinite(finder->cuts[finder->graph->n_ops].best_us))
+            continue;
+        status = make_plan(finder, &start);
+        if (status == TESS_OK && tess_climber_read(finder->climber, start, &chain))
+            status = improve(finder, &chain, 0, plan);
+        tess_cluster_plan_destroy(start);
+    }
+    for (int walk = 1; walk <= WALKS; walk++)
+        if (status == TESS_OK && tess_climber_read(finder->climber, *plan, &chain))
+            status = improve(finder, &chain, walk, plan);
+    tess_chain_release(&chain);
+    return status;
+}
+
+static enum tess_status find(struct finder *finder, struct tess_cluster_plan **plan_out)
+{
+    struct tess_cluster_plan *plan = NULL;
+    enum tess_status status = find_fitting(finder, &plan);
+    if (status == TESS_OK && finder->cluster->n_nodes > 1 &&
+        finder->options->search_tiles > 0)
+        status = improve_all(finder, &plan);
+    if (status == TESS_OK)
+        *plan_out = plan;
+    else
+        tess_cluster_plan_destroy(plan);
+    return status;
 }
 
 /* Multiply-adds at full speed on all nodes: no stage takes less. */
@@ -241,8 +373,10 @@ enum tess_status tess_cluster_plan_find(const struct tess_graph *graph,
     finder.cuts = calloc(n_ops + 1, sizeof *finder.cuts);
     finder.ops = calloc(n_ops, sizeof *finder.ops);
     finder.least_us = calloc(n_ops + 1, sizeof *finder.least_us);
-    finder.forbidden = calloc(MAX_ROUNDS + 1, sizeof *finder.forbidden);
-    if (finder.cuts && finder.ops && finder.least_us && finder.forbidden) {
+    finder.forbidden = calloc(MAX_ROUNDS + 1 + MAX_CLIMBS * (1 + MAX_COLUMNS + WALKS),
+                              sizeof *finder.forbidden);
+    if (finder.cuts && finder.ops && finder.least_us && finder.forbidden &&
+        tess_climber_create(graph, cluster, options, &finder.climber) == TESS_OK) {
         set_least(&finder);
         status = find(&finder, plan_out);
     } else {
@@ -255,5 +389,6 @@ enum tess_status tess_cluster_plan_find(const struct tess_graph *graph,
     free(finder.least_us);
     free(finder.forbidden);
     tess_cluster_costs_release(&finder.costs);
+    tess_climber_destroy(finder.climber);
     return status;
 }

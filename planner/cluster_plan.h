@@ -16,6 +16,8 @@ struct tess_cluster_options {
                                             that of a node of speed 1 */
     bool sends_bytes;  /* the network's input goes out as one byte per value */
     int max_stage_ops; /* longest stage that is tried */
+    double
+        search_tiles; /* put on clocks after the first search, in about; 0: it is all */
 };
 
 /* All techniques on, default profile, input in bytes; facts zeroed. */

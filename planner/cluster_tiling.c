@@ -28,7 +28,7 @@ struct tryer {
     const struct tess_cluster_options *options;
     bool keeps_weights[TESS_CLUSTER_MOST_NODES];
     double load_us;
-    int64_t most_pixels;
+    const struct tess_tiling_wish *wish;
     int max_tiles;
     struct tess_region *regions;     /* [n_ops + 1] scratch */
     struct tess_tile_job *jobs;      /* [max_tiles] */
@@ -81,6 +81,28 @@ double tess_cluster_load_us(const struct tess_stage *stage,
     return bytes / options->planner.profile.stream_bytes_per_us;
 }
 
+/* Bytes of the input that lie below the output: nodes that computed the same part of the map before
+ * have them. */
+static int64_t bytes_there(const struct tess_stage *stage,
+                           const struct tess_region *input,
+                           const struct tess_region *output)
+{
+    int extents[2][2] = {{stage->input.h, stage->output.h},
+                         {stage->input.w, stage->output.w}};
+    int64_t bytes = (int64_t)stage->input.c * 4;
+    if (stage->input.n_tensors == 1 && stage->input.tensors[0] == TESS_GRAPH_INPUT)
+        return 0;
+    for (int axis = TESS_ROWS; axis <= TESS_COLS; axis++) {
+        int64_t in = extents[axis][0], out = extents[axis][1];
+        int64_t begin = output->axis[axis].begin * in / out;
+        int64_t end = output->axis[axis].end * in / out;
+        begin = tess_max_i64(begin, input->axis[axis].begin);
+        end = tess_min_i64(end, input->axis[axis].end);
+        bytes *= tess_max_i64(end - begin, 0);
+    }
+    return bytes;
+}
+
 /* Puts the first `n_tiles` of tryer->tiles on clocks; tiles without a node (-1) go anywhere. */
 static void try_tiles(struct tryer *tryer, int n_tiles)
 {
@@ -99,7 +121,10 @@ static void try_tiles(struct tryer *tryer, int n_tiles)
             .out_bytes = payload.out_bytes,
             .node = tryer->tiles[i].node,
         };
-        fits = fits && tess_region_n_pixels(output) <= tryer->most_pixels;
+        if (tryer->wish->aligned_columns > 0)
+            tryer->jobs[i].in_bytes -=
+                bytes_there(stage, &tryer->regions[stage->n_ops], output);
+        fits = fits && tess_region_n_pixels(output) <= tryer->wish->most_pixels;
     }
     double us = tess_cluster_stage_us(tryer->cluster, tryer->keeps_weights,
                                       tess_message_cost_typical(), tryer->jobs, n_tiles);
@@ -206,6 +231,11 @@ static enum tess_status try_all(struct tryer *tryer, struct tess_error *error)
     enum tess_status status = try_grid(tryer, 1, 1, error);
     if (!stage->can_cut)
         return status;
+    if (tryer->wish->aligned_columns > 0) {
+        for (int per_worker = 1; per_worker <= 2 && n_nodes > 1; per_worker++)
+            try_balanced(tryer, tryer->wish->aligned_columns, per_worker);
+        return status;
+    }
     for (int n_cols = 1; n_cols <= MAX_COLUMNS; n_cols++) {
         int max_rows = tess_min_int(tryer->max_tiles / n_cols, stage->output.h);
         for (int n_rows = 1;
@@ -222,16 +252,16 @@ static enum tess_status try_all(struct tryer *tryer, struct tess_error *error)
 enum tess_status tess_cluster_tiling_find(const struct tess_stage *stage,
                                           const struct tess_cluster *cluster,
                                           const struct tess_cluster_options *options,
-                                          int64_t most_pixels,
-                                          struct tess_tiling_found *found,
+                                          const struct tess_tiling_wish *wish,
+                                          struct tess_tiling_found *found_out,
                                           struct tess_error *error)
 {
     struct tryer tryer = {.stage = stage,
                           .cluster = cluster,
                           .options = options,
-                          .most_pixels = most_pixels,
+                          .wish = wish,
                           .max_tiles = TILES_PER_NODE * cluster->n_nodes,
-                          .best_us = found->us};
+                          .best_us = wish->below_us};
     size_t n_tiles = (size_t)tryer.max_tiles;
     tess_cluster_keep(stage->graph, cluster, options, tryer.keeps_weights);
     tryer.load_us = tess_cluster_load_us(stage, options);
@@ -244,9 +274,10 @@ enum tess_status tess_cluster_tiling_find(const struct tess_stage *stage,
         status = try_all(&tryer, error);
     else
         status = tess_error_nomem(error);
-    if (status == TESS_OK && tryer.n_best > 0) {
-        *found = (struct tess_tiling_found){tryer.best_us, tryer.n_best, tryer.best};
-        tryer.best = NULL;
+    if (status == TESS_OK) {
+        *found_out = (struct tess_tiling_found){tryer.best_us, tryer.n_best,
+                                                tryer.n_best > 0 ? tryer.best : NULL};
+        tryer.best = tryer.n_best > 0 ? NULL : tryer.best;
     }
     free(tryer.regions);
     free(tryer.jobs);

@@ -19,20 +19,27 @@ enum tess_status tess_cluster_predict(const struct tess_graph *graph,
                                       struct tess_cluster_plan *plan, int at_fault_out[2],
                                       struct tess_error *error);
 
+struct tess_tiling_wish {
+    double below_us;     /* what is to be beaten */
+    int64_t most_pixels; /* of a tile's output */
+    /* 0: any tiling, and nodes have nothing of the stage's input. Otherwise bands in as many
+     * columns, and each node has the part of the input map that its band lies over. */
+    int aligned_columns;
+};
+
 struct tess_tiling_found {
-    double us; /* in: what is to be beaten; out: what it takes */
+    double us; /* what it takes */
     int n_tiles;
     struct tess_cluster_tile *tiles; /* NULL: nothing beats it; the caller frees */
 };
 
 /* Tries the whole stage on its fastest node, even grids whose tiles go where they are done first,
- * and bands sized so that all nodes end together. No tile has more than `most_pixels` of output.
- * TESS_E_NOMEM. */
+ * and bands sized so that all nodes end together. TESS_E_NOMEM. */
 enum tess_status tess_cluster_tiling_find(const struct tess_stage *stage,
                                           const struct tess_cluster *cluster,
                                           const struct tess_cluster_options *options,
-                                          int64_t most_pixels,
-                                          struct tess_tiling_found *found,
+                                          const struct tess_tiling_wish *wish,
+                                          struct tess_tiling_found *found_out,
                                           struct tess_error *error);
 
 /* What computing the tile takes on the profiled device, by its ops alone, no bands, and what

@@ -24,6 +24,7 @@
 static void options_init(struct tess_cluster_options *options)
 {
     tess_cluster_options_init(options);
+    options->search_tiles = 100000; /* tests are short */
     options->planner.facts = (struct tess_kernel_facts){.family = "nat",
                                                         .align_bytes = 64,
                                                         .tail_bytes = 64,
@@ -254,6 +255,7 @@ static void test_plans_of_random_networks_are_whole_and_survive_their_text(void 
         tess_rng_init(&rng, seed + (uint64_t)i);
         struct tess_graph *graph = tess_random_net_create(&nets, &rng);
         struct tess_cluster cluster = equal_nodes(tess_rng_int(&rng, 1, 5), 0);
+        options.search_tiles = 10000;
         for (int node = 0; node < cluster.n_nodes; node++)
             cluster.nodes[node].speed = 0.000001 * tess_rng_int(&rng, 1, 20);
         enum tess_status status =
