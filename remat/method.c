@@ -13,7 +13,7 @@ void tess_remat_limits_init(struct tess_remat_limits *limits)
 const struct tess_remat_method *const *tess_remat_methods(void)
 {
     static const struct tess_remat_method *const all[] = {
-        &tess_remat_best, &tess_remat_exact, &tess_remat_greedy, NULL};
+        &tess_remat_best, &tess_remat_exact, &tess_remat_greedy, &tess_remat_gap, NULL};
     return all;
 }
 

@@ -53,6 +53,8 @@ extern const struct tess_remat_method tess_remat_best;
 extern const struct tess_remat_method tess_remat_exact;
 /* Splits lifetimes one after the other, greedily, again and again with chance. */
 extern const struct tess_remat_method tess_remat_greedy;
+/* An integer programme of the gaps between uses, along the order: remat/remat_gap.h. */
+extern const struct tess_remat_method tess_remat_gap;
 
 /* All methods, ending with NULL, the default first. */
 const struct tess_remat_method *const *tess_remat_methods(void);

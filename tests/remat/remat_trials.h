@@ -13,6 +13,7 @@
 
 #include "remat/method.h"
 #include "remat/sequence_check.h"
+#include "solver/milp.h"
 #include "tests/support/random_net.h"
 #include "tests/support/random_remat.h"
 
@@ -27,7 +28,13 @@ static int64_t checked_cost(const struct tess_remat_method *method,
     struct tess_remat_value value;
     tess_remat_limits_init(&limits);
     limits.seconds = seconds;
-    assert_int_equal(method->run(problem, &limits, &result, NULL), TESS_OK);
+    enum tess_status status = method->run(problem, &limits, &result, NULL);
+    if (status == TESS_E_USAGE && !tess_milp_is_available()) { /* it needs a solver */
+        tess_remat_sequence_release(&result.sequence);
+        *is_proven_out = false;
+        return INT64_MAX;
+    }
+    assert_int_equal(status, TESS_OK);
     assert_int_equal(tess_remat_check(problem, &result.sequence, &value, NULL), TESS_OK);
     assert_int_equal(value.peak_bytes, result.value.peak_bytes);
     assert_int_equal(value.cost, result.value.cost);
