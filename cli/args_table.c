@@ -94,7 +94,7 @@ const struct tess_option tess_options[] = {
      "with --budget: no task runs more often"},
     {"--remat", KIND_TEXT, "NAME", "best", 0, 0, IN(SCHEDULE), AT(remat),
      "with --budget: best (runs the others as time allows), exact (small graphs), "
-     "greedy"},
+     "greedy, gap (integer programming along one order)"},
     {"--align", KIND_INT, "BYTES", "1", 1, 1 << 30, IN(SCHEDULE), AT(alignment),
      "sizes and places are multiples of this"},
     {"--rewrite", KIND_FLAG, NULL, NULL, 0, 0, IN(SCHEDULE), AT(rewrites),
