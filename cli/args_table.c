@@ -90,11 +90,12 @@ const struct tess_option tess_options[] = {
      "80%"},
     {"--keep-order", KIND_FLAG, NULL, NULL, 0, 0, IN(SCHEDULE), AT(keeps_order),
      "with --budget: tasks run for the first time in the order given"},
-    {"--most-runs", KIND_INT, "N", "2", 1, 1000, IN(SCHEDULE), AT(most_runs),
+    {"--most-runs", KIND_INT, "N", "3", 1, 1000, IN(SCHEDULE), AT(most_runs),
      "with --budget: no task runs more often"},
     {"--remat", KIND_TEXT, "NAME", "best", 0, 0, IN(SCHEDULE), AT(remat),
      "with --budget: best (runs the others as time allows), exact (small graphs), "
-     "greedy, gap (integer programming along one order)"},
+     "greedy, gap (integer programming along one order), moccasin (constraint "
+     "propagation along one order), reorder"},
     {"--align", KIND_INT, "BYTES", "1", 1, 1 << 30, IN(SCHEDULE), AT(alignment),
      "sizes and places are multiples of this"},
     {"--rewrite", KIND_FLAG, NULL, NULL, 0, 0, IN(SCHEDULE), AT(rewrites),

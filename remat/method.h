@@ -51,16 +51,28 @@ extern const struct tess_remat_method tess_remat_best;
 /* Searches all states; for graphs of at most 32 tasks and 64 tensors and at most 3 runs of each,
  * else it returns problem->order. */
 extern const struct tess_remat_method tess_remat_exact;
+/* Retention intervals on a staged grid of events, by constraint propagation and large neighbourhood
+ * search (ICML 2023). Keeps problem->order in any case. */
+extern const struct tess_remat_method tess_remat_moccasin;
 /* Splits lifetimes one after the other, greedily, again and again with chance. */
 extern const struct tess_remat_method tess_remat_greedy;
 /* An integer programme of the gaps between uses, along the order: remat/remat_gap.h. */
 extern const struct tess_remat_method tess_remat_gap;
+
+/* Reorders by annealing what splitting leaves above the budget, in turns. Does nothing for problems
+ * that keep an order. */
+extern const struct tess_remat_method tess_remat_reorder;
 
 /* All methods, ending with NULL, the default first. */
 const struct tess_remat_method *const *tess_remat_methods(void);
 
 /* The one of that name, or NULL. */
 const struct tess_remat_method *tess_remat_method_find(const char *name);
+
+/* The same, from what `result` holds. */
+enum tess_status tess_remat_reorder_from(const struct tess_remat_problem *problem,
+                                         double seconds, struct tess_remat_result *result,
+                                         struct tess_error *error);
 
 /* For methods: begins a result with problem->order, every task once, and the bounds that need no
  * search. TESS_E_NOMEM. */

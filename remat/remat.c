@@ -11,14 +11,14 @@
 #include "schedule/placement.h"
 
 /* Of the time limit: for the order to begin with, and for order and sequence. */
-static const double order_share = 0.15, search_share = 0.93;
+static const double order_share = 0.1, search_share = 0.93;
 
 void tess_remat_options_init(struct tess_remat_options *options)
 {
     *options = (struct tess_remat_options){.model = TESS_MODEL_INPLACE,
                                            .alignment = 1,
                                            .budget_percent = 100,
-                                           .most_runs = 2,
+                                           .most_runs = 3,
                                            .method = tess_remat_methods()[0],
                                            .order_method = &tess_method_exact,
                                            .seconds = 60,

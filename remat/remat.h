@@ -25,7 +25,7 @@ struct tess_remat_options {
     int64_t memory_bytes;
 };
 
-/* In place, alignment 1, budget 100 %, two runs at most, the default methods, 60 s, 1 GiB. */
+/* In place, alignment 1, budget 100 %, three runs at most, the default methods, 60 s, 1 GiB. */
 void tess_remat_options_init(struct tess_remat_options *options);
 
 struct tess_remat {

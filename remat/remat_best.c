@@ -5,14 +5,23 @@
  * with a share of the time.
  */
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/arith.h"
 #include "base/clock.h"
 #include "base/deadline.h"
+#include "remat/anneal.h"
 #include "remat/method.h"
+#include "remat/remat_gap.h"
+#include "solver/milp.h"
 
-/* Shares of the time that is left. */
-static const double exact_share = 0.4, greedy_share = 0.9, bisection_share = 0.15;
+/* Shares of the time that is left: exact search of small graphs; annealing, splitting in the order
+ * that it finds and in the one given; splitting where the order is to be kept; a step towards
+ * the smallest budget. */
+static const double exact_share = 0.4, anneal_share = 0.45, annealed_share = 0.5,
+                    given_share = 0.3, reorder_share = 0.6, greedy_share = 0.6,
+                    gap_share = 0.6, moccasin_share = 0.7, bisection_share = 0.15;
 
 /* TUNING: up to here all states of most graphs can be searched (2026-11). */
 enum { FEW_TASKS = 24 };
@@ -103,6 +112,90 @@ static enum tess_status find_smallest_budget(struct best *best, struct tess_erro
     return status;
 }
 
+/* Anneals the order from several seeds as long as there is time for another; the one with the least
+ * above the budget stays in order [n_tasks]. */
+static enum tess_status anneal_order(struct best *best, double seconds, int *order,
+                                     struct tess_error *error)
+{
+    enum { MOST_SEEDS = 3, TRIALS_PER_TASK = 3000 };
+    const struct tess_remat_problem *problem = best->problem;
+    size_t n_bytes = sizeof *order * (size_t)problem->graph->n_tasks;
+    double least = INFINITY, until_us = tess_clock_us() + seconds * 1e6, took_us = 0;
+    int *trial = malloc(n_bytes + 1);
+    enum tess_status status = trial ? TESS_OK : tess_error_nomem(error);
+    for (uint64_t seed = 1; seed <= MOST_SEEDS && status == TESS_OK && least > 0;
+         seed++) {
+        double start_us = tess_clock_us();
+        if (start_us + took_us > until_us)
+            break;
+        struct tess_anneal anneal = {.graph = problem->graph,
+                                     .budget_bytes = problem->budget_bytes,
+                                     .n_trials = (int64_t)problem->graph->n_tasks *
+                                                 TRIALS_PER_TASK,
+                                     .warmth = 4,
+                                     .seed = seed,
+                                     .deadline_us = until_us};
+        memcpy(trial, problem->order, n_bytes);
+        status = tess_anneal_order(&anneal, trial, error);
+        if (status == TESS_OK && anneal.excess < least) {
+            least = anneal.excess;
+            memcpy(order, trial, n_bytes);
+        }
+        took_us = tess_clock_us() - start_us;
+    }
+    free(trial);
+    return status;
+}
+
+/* Along the order in which the tasks of the best sequence run for the first time. */
+static enum tess_status try_gaps(struct best *best, double seconds,
+                                 struct tess_error *error)
+{
+    struct tess_remat_limits limits = best->limits;
+    limits.seconds = seconds;
+    return tess_milp_is_available() && !best->result->is_proven
+               ? tess_remat_gap_improve(best->problem, &limits, best->result, error)
+               : TESS_OK;
+}
+
+/* First in the order that was annealed, then with other orders of what was found. */
+static enum tess_status search_orders(struct best *best, struct tess_error *error)
+{
+    struct tess_remat_problem variant = *best->problem;
+    int *order = malloc(sizeof *order * ((size_t)variant.graph->n_tasks + 1));
+    if (!order)
+        return tess_error_nomem(error);
+    enum tess_status status =
+        anneal_order(best, seconds_left(best) * anneal_share, order, error);
+    variant.order = order;
+    if (status == TESS_OK)
+        status = try_method(best, &tess_remat_greedy, &variant,
+                            seconds_left(best) * annealed_share, true, error);
+    if (status == TESS_OK && !best->result->is_proven)
+        status = try_method(best, &tess_remat_greedy, best->problem,
+                            seconds_left(best) * given_share, true, error);
+    if (status == TESS_OK && best->result->fits)
+        status = tess_remat_reorder_from(
+            best->problem, seconds_left(best) * reorder_share, best->result, error);
+    if (status == TESS_OK && best->result->fits)
+        status = try_gaps(best, seconds_left(best), error);
+    free(order);
+    return status;
+}
+
+/* In the order given. */
+static enum tess_status search_splits(struct best *best, struct tess_error *error)
+{
+    enum tess_status status = try_method(best, &tess_remat_greedy, best->problem,
+                                         seconds_left(best) * greedy_share, true, error);
+    if (status == TESS_OK)
+        status = try_gaps(best, seconds_left(best) * gap_share, error);
+    if (status == TESS_OK && !best->result->is_proven)
+        status = try_method(best, &tess_remat_moccasin, best->problem,
+                            seconds_left(best) * moccasin_share, true, error);
+    return status;
+}
+
 static enum tess_status run(const struct tess_remat_problem *problem,
                             const struct tess_remat_limits *limits,
                             struct tess_remat_result *result, struct tess_error *error)
@@ -114,8 +207,8 @@ static enum tess_status run(const struct tess_remat_problem *problem,
         status = try_method(&best, &tess_remat_exact, problem,
                             seconds_left(&best) * exact_share, true, error);
     if (status == TESS_OK && !result->is_proven)
-        status = try_method(&best, &tess_remat_greedy, problem,
-                            seconds_left(&best) * greedy_share, true, error);
+        status = problem->keeps_order ? search_splits(&best, error)
+                                      : search_orders(&best, error);
     if (status == TESS_OK && !result->fits)
         status = find_smallest_budget(&best, error);
     return status;

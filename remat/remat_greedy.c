@@ -113,7 +113,9 @@ static enum tess_status ruin(struct search *search, struct tess_error *error)
         return status;
     if (n_repeats > 0) {
         int k = tess_rng_int(rng, 0, n_repeats - 1);
-        int most = tess_rng_int(rng, 1, tess_min_int(n_repeats, MOST_LEFT_OUT));
+        int most = tess_rng_int(rng, 0, 9) == 0
+                       ? tess_rng_int(rng, 1, n_repeats)
+                       : tess_rng_int(rng, 1, tess_min_int(n_repeats, MOST_LEFT_OUT));
         int begin = tess_max_int(0, k - most / 2);
         centre = search->repeats[k];
         status = leave_out(search, begin, tess_min_int(n_repeats, begin + most), error);
@@ -146,6 +148,8 @@ static enum tess_status play_round(struct search *search, double threshold,
     if (status == TESS_OK)
         status = ruin(search, error);
     repair->noise = 0.1 + tess_rng_float(&repair->rng);
+    if (tess_rng_int(&repair->rng, 0, 3) == 0)
+        repair->noise *= 4;
     repair->limit_cost = search->current_excess > 0
                              ? INT64_MAX
                              : search->current_cost + (int64_t)threshold + 1;

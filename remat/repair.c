@@ -59,6 +59,25 @@ static void consider(struct tess_repair *repair, struct change *best,
         *best = (struct change){kind, what, to, score};
 }
 
+/* Does dropping the copy from its last use before `peak` to `next_use` take away enough excess to
+ * beat the best change, were it for nothing but the cost? */
+static bool could_win(const struct tess_repair *repair, const struct change *best, int c,
+                      int peak, int next_use)
+{
+    const struct tess_timeline *timeline = repair->timeline;
+    const struct tess_timeline_copy *copy = &timeline->copies[c];
+    int n_before = tess_timeline_uses_before(timeline, c, peak);
+    int last =
+        n_before > 0 ? timeline->uses[copy->first_use + n_before - 1] : copy->first;
+    double bytes = (double)timeline->problem->graph->tensors[copy->tensor].bytes;
+    double gain = bytes * (timeline->n_above[next_use] - timeline->n_above[last + 1]);
+    int task = timeline->sequence.tasks[copy->first];
+    double cost = repair->unit_cost + (double)timeline->problem->costs[task];
+    if (gain > timeline->excess)
+        gain = timeline->excess;
+    return gain / cost * (1 + repair->noise) > best->score;
+}
+
 static void consider_split(struct tess_repair *repair, struct change *best, int c,
                            int peak, int next_use)
 {
@@ -72,69 +91,21 @@ static void consider_split(struct tess_repair *repair, struct change *best, int 
     if (!timeline->may_repeat[task_id] ||
         timeline->n_runs[task_id] >= timeline->problem->most_runs)
         return;
+    if (task->n_outputs == 1 && !could_win(repair, best, c, peak, next_use))
+        return;
     consider(repair, best, CHANGE_INSERT, task_id, next_use);
     for (int k = 0; k < task->n_inputs; k++) {
         int input = tess_timeline_copy_before(timeline, task->inputs[k], next_use);
         int end = timeline->copies[input].last;
-        if (end > peak && end + 1 < next_use)
-            consider(repair, best, CHANGE_INSERT, task_id, end + 1);
-        else if (end == peak && end + 1 < next_use)
+        if (end >= peak && end + 1 < next_use)
             consider(repair, best, CHANGE_INSERT, task_id, end + 1);
     }
-}
-
-/* The first position that needs what the run at `position` made; or the next run of its task;
- * or the end. */
-static int first_need(const struct tess_timeline *timeline, int position)
-{
-    int need = timeline->sequence.n;
-    for (int k = timeline->first_made[position]; k < timeline->first_made[position + 1];
-         k++) {
-        const struct tess_timeline_copy *copy = &timeline->copies[timeline->made[k]];
-        if (copy->n_uses > 0)
-            need = tess_min_int(need, timeline->uses[copy->first_use]);
-        if (copy->later >= 0)
-            need = tess_min_int(need, timeline->copies[copy->later].first);
-    }
-    return need;
-}
-
-/* The position before which the run at `position` could come at the earliest; `position` if it
- * cannot be moved. */
-static int first_chance(const struct tess_timeline *timeline, int position)
-{
-    const struct tess_task_graph *graph = timeline->problem->graph;
-    int from = 0;
-    for (int r = timeline->first_read[position]; r < timeline->first_read[position + 1];
-         r++) {
-        const struct tess_timeline_copy *copy = &timeline->copies[timeline->reads[r]];
-        if (graph->tensors[copy->tensor].n_producers > 1)
-            return position;
-        from = tess_max_int(from, copy->first + 1);
-    }
-    for (int k = timeline->first_made[position]; k < timeline->first_made[position + 1];
-         k++) {
-        int earlier = timeline->copies[timeline->made[k]].earlier;
-        if (earlier >= 0)
-            from = tess_max_int(from, timeline->copies[earlier].last + 1);
-    }
-    return from;
-}
-
-static bool may_move(const struct tess_timeline *timeline, int position)
-{
-    int task = timeline->sequence.tasks[position];
-    return timeline->may_repeat[task] &&
-           (timeline->n_runs[task] == 1 ||
-            timeline->problem->graph->tasks[task].n_outputs > 0);
 }
 
 static void consider_delay(struct tess_repair *repair, struct change *best, int position,
                            int peak)
 {
-    if (!may_move(repair->timeline, position))
-        return;
-    int need = first_need(repair->timeline, position);
+    int need = tess_timeline_first_need(repair->timeline, position);
     if (need <= peak)
         return;
     if (need < repair->timeline->sequence.n)
@@ -146,9 +117,7 @@ static void consider_delay(struct tess_repair *repair, struct change *best, int 
 static void consider_advance(struct tess_repair *repair, struct change *best,
                              int position, int peak)
 {
-    if (!may_move(repair->timeline, position))
-        return;
-    int from = first_chance(repair->timeline, position);
+    int from = tess_timeline_first_chance(repair->timeline, position);
     if (from > peak)
         return;
     consider(repair, best, CHANGE_MOVE, position, peak);
@@ -265,10 +234,8 @@ enum tess_status tess_repair_shake(struct tess_repair *repair, int centre, int r
     int n = timeline->sequence.n;
     int position = tess_rng_int(&repair->rng, tess_max_int(0, centre - reach),
                                 tess_min_int(n - 1, centre + reach));
-    if (!may_move(timeline, position))
-        return TESS_OK;
-    int from = first_chance(timeline, position);
-    int to = tess_min_int(n, first_need(timeline, position));
+    int from = tess_timeline_first_chance(timeline, position);
+    int to = tess_min_int(n, tess_timeline_first_need(timeline, position));
     from = tess_max_int(from, position - reach);
     to = tess_min_int(to, position + reach);
     if (from > to)

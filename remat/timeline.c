@@ -6,6 +6,8 @@
 
 #include "base/arith.h"
 
+enum { BLOCK = 32 }; /* positions */
+
 enum tess_status tess_timeline_init(struct tess_timeline *timeline,
                                     const struct tess_remat_problem *problem,
                                     struct tess_error *error)
@@ -15,7 +17,13 @@ enum tess_status tess_timeline_init(struct tess_timeline *timeline,
     timeline->n_runs = calloc((size_t)graph->n_tasks + 1, sizeof *timeline->n_runs);
     timeline->may_repeat = calloc((size_t)graph->n_tasks + 1, sizeof(bool));
     timeline->newest = calloc((size_t)graph->n_tensors + 1, sizeof *timeline->newest);
-    if (!timeline->n_runs || !timeline->may_repeat || !timeline->newest)
+    int most = 0;
+    for (int i = 0; i < graph->n_tasks; i++)
+        most = tess_max_int(most, graph->tasks[i].n_inputs + graph->tasks[i].n_outputs);
+    /* A move reads every input elsewhere: two stretches each. */
+    timeline->events = malloc(sizeof *timeline->events * (4 * (size_t)most + 4));
+    if (!timeline->n_runs || !timeline->may_repeat || !timeline->newest ||
+        !timeline->events)
         return tess_error_nomem(error);
     for (int i = 0; i < graph->n_tasks; i++)
         timeline->may_repeat[i] = tess_remat_may_repeat(graph, i);
@@ -34,6 +42,8 @@ static void free_arrays(struct tess_timeline *timeline)
     free(timeline->bytes);
     free(timeline->carried);
     free(timeline->change);
+    free(timeline->most);
+    free(timeline->n_above);
     free(timeline->fill);
 }
 
@@ -45,6 +55,7 @@ void tess_timeline_release(struct tess_timeline *timeline)
     free(timeline->n_runs);
     free(timeline->may_repeat);
     free(timeline->newest);
+    free(timeline->events);
     free_arrays(timeline);
     *timeline = (struct tess_timeline){0};
 }
@@ -81,11 +92,14 @@ static enum tess_status make_room(struct tess_timeline *timeline,
     timeline->bytes = malloc(sizeof *timeline->bytes * n);
     timeline->carried = malloc(sizeof *timeline->carried * n);
     timeline->change = calloc(n, sizeof *timeline->change);
+    timeline->n_above = malloc(sizeof *timeline->n_above * n);
+    timeline->most = malloc(sizeof *timeline->most * (n / BLOCK + 1));
     timeline->fill = malloc(sizeof *timeline->fill * made);
     bool has_all = timeline->copies && timeline->first_made && timeline->made &&
                    timeline->first_read && timeline->reads && timeline->uses &&
                    timeline->plain && timeline->bytes && timeline->carried &&
-                   timeline->change && timeline->fill;
+                   timeline->change && timeline->most && timeline->n_above &&
+                   timeline->fill;
     return has_all ? TESS_OK : tess_error_nomem(error);
 }
 
@@ -94,8 +108,12 @@ static int begin_copy(struct tess_timeline *timeline, int tensor, int at)
     int copy = timeline->n_copies++, earlier = timeline->newest[tensor];
     if (earlier >= 0)
         timeline->copies[earlier].later = copy;
-    timeline->copies[copy] = (struct tess_timeline_copy){
-        .tensor = tensor, .first = at, .last = at, .earlier = earlier, .later = -1};
+    timeline->copies[copy] = (struct tess_timeline_copy){.tensor = tensor,
+                                                         .first = at,
+                                                         .last = at,
+                                                         .last_made = at,
+                                                         .earlier = earlier,
+                                                         .later = -1};
     timeline->newest[tensor] = copy;
     return copy;
 }
@@ -120,7 +138,7 @@ static void run_task(struct tess_timeline *timeline, int at)
         int t = task->outputs[k];
         bool is_added_to = graph->tensors[t].n_producers > 1 && timeline->newest[t] >= 0;
         made[k] = is_added_to ? timeline->newest[t] : begin_copy(timeline, t, at);
-        timeline->copies[made[k]].last = at;
+        timeline->copies[made[k]].last = timeline->copies[made[k]].last_made = at;
     }
     timeline->n_runs[task_id]++;
     timeline->cost += timeline->problem->costs[task_id];
@@ -176,6 +194,7 @@ static void add_up(struct tess_timeline *timeline)
     }
     timeline->excess = 0;
     timeline->peak_bytes = 0;
+    timeline->n_above[0] = 0;
     for (int at = 0; at < timeline->sequence.n; at++) {
         alive += change[at];
         timeline->plain[at] = timeline->carried[at] = alive;
@@ -187,6 +206,12 @@ static void add_up(struct tess_timeline *timeline)
         timeline->bytes[at] = alive - saved_bytes(timeline, at);
         timeline->peak_bytes = tess_max_i64(timeline->peak_bytes, timeline->bytes[at]);
         timeline->excess += above(timeline, timeline->bytes[at]);
+        timeline->n_above[at + 1] =
+            timeline->n_above[at] +
+            (timeline->bytes[at] > timeline->problem->budget_bytes);
+        int64_t *most = &timeline->most[at / BLOCK];
+        *most =
+            at % BLOCK ? tess_max_i64(*most, timeline->bytes[at]) : timeline->bytes[at];
     }
     memset(change, 0, sizeof *change * ((size_t)timeline->sequence.n + 1));
     timeline->carried[timeline->sequence.n] = 0;
@@ -255,41 +280,112 @@ int tess_timeline_uses_before(const struct tess_timeline *timeline, int copy,
     return low;
 }
 
+int tess_timeline_first_need(const struct tess_timeline *timeline, int position)
+{
+    int need = timeline->sequence.n;
+    int task = timeline->sequence.tasks[position];
+    if (!timeline->may_repeat[task] ||
+        (timeline->problem->graph->tasks[task].n_outputs == 0 &&
+         timeline->n_runs[task] > 1))
+        return position;
+    for (int k = timeline->first_made[position]; k < timeline->first_made[position + 1];
+         k++) {
+        const struct tess_timeline_copy *copy = &timeline->copies[timeline->made[k]];
+        if (copy->n_uses > 0)
+            need = tess_min_int(need, timeline->uses[copy->first_use]);
+        if (copy->later >= 0)
+            need = tess_min_int(need, timeline->copies[copy->later].first);
+    }
+    return need;
+}
+
+int tess_timeline_first_chance(const struct tess_timeline *timeline, int position)
+{
+    const struct tess_task_graph *graph = timeline->problem->graph;
+    int task = timeline->sequence.tasks[position], from = 0;
+    if (!timeline->may_repeat[task] ||
+        (graph->tasks[task].n_outputs == 0 && timeline->n_runs[task] > 1))
+        return position;
+    for (int r = timeline->first_read[position]; r < timeline->first_read[position + 1];
+         r++) {
+        const struct tess_timeline_copy *copy = &timeline->copies[timeline->reads[r]];
+        if (graph->tensors[copy->tensor].n_producers > 1)
+            return position;
+        from = tess_max_int(from, copy->first + 1);
+    }
+    for (int k = timeline->first_made[position]; k < timeline->first_made[position + 1];
+         k++) {
+        int earlier = timeline->copies[timeline->made[k]].earlier;
+        if (earlier >= 0)
+            from = tess_max_int(from, timeline->copies[earlier].last + 1);
+    }
+    return from;
+}
+
 /* ---- asking ---- */
 
 /* What a change does: bytes more or fewer in stretches of positions, one position less, one
  * more. */
 struct question {
     struct tess_timeline *timeline;
-    int low, high; /* positions touched: [low, high) */
+    int n_events;
     int left_out;  /* -1: none */
     int64_t extra; /* bytes alive at the position that is new; -1: none is */
 };
 
+static void add_event(struct question *question, int position, int64_t bytes)
+{
+    struct tess_timeline_event *events = question->timeline->events;
+    int at = question->n_events++;
+    for (; at > 0 && events[at - 1].position > position; at--)
+        events[at] = events[at - 1];
+    events[at] = (struct tess_timeline_event){position, bytes};
+}
+
 static void add(struct question *question, int first, int last, int64_t bytes)
 {
     first = tess_max_int(0, first);
-    if (first > last)
+    if (first > last || bytes == 0)
         return;
-    question->timeline->change[first] += bytes;
-    question->timeline->change[last + 1] -= bytes;
-    question->low = tess_min_int(question->low, first);
-    question->high = tess_max_int(question->high, last + 1);
+    add_event(question, first, bytes);
+    add_event(question, last + 1, -bytes);
 }
 
-static double answer(struct question *question)
+/* By how much the excess of the positions [begin, end) grows with so many bytes more. */
+static double stretch(const struct tess_timeline *timeline, int begin, int end,
+                      int64_t more)
 {
-    struct tess_timeline *timeline = question->timeline;
-    int64_t *change = timeline->change, more = 0;
-    double excess = timeline->excess;
-    for (int at = question->low; at < question->high; at++) {
-        more += change[at];
-        change[at] = 0;
-        if (more != 0 && at != question->left_out)
-            excess += above(timeline, timeline->bytes[at] + more) -
-                      above(timeline, timeline->bytes[at]);
+    int64_t budget = timeline->problem->budget_bytes;
+    const int64_t *bytes = timeline->bytes;
+    double excess = 0;
+    for (int at = begin; at < end;) {
+        int block = at / BLOCK, next = tess_min_int(end, (block + 1) * BLOCK);
+        int64_t most = timeline->most[block];
+        for (; at < next && tess_max_i64(most, most + more) > budget; at++) {
+            int64_t before = tess_max_i64(bytes[at] - budget, 0);
+            excess += (double)(tess_max_i64(bytes[at] + more - budget, 0) - before);
+        }
+        at = next;
     }
-    change[tess_max_int(question->high, 0)] = 0;
+    return excess;
+}
+
+static double answer(const struct question *question)
+{
+    const struct tess_timeline *timeline = question->timeline;
+    const struct tess_timeline_event *events = timeline->events;
+    double excess = timeline->excess;
+    int64_t more = 0;
+    for (int k = 0; k + 1 < question->n_events; k++) {
+        int begin = events[k].position, end = events[k + 1].position;
+        int left_out = question->left_out;
+        more += events[k].bytes;
+        if (more == 0)
+            continue;
+        excess += stretch(timeline, begin, end, more);
+        if (begin <= left_out && left_out < end)
+            excess -= stretch(timeline, left_out, left_out + 1, more);
+    }
     if (question->left_out >= 0)
         excess -= above(timeline, timeline->bytes[question->left_out]);
     if (question->extra >= 0)
@@ -299,7 +395,16 @@ static double answer(struct question *question)
 
 static struct question begin_question(struct tess_timeline *timeline)
 {
-    return (struct question){timeline, timeline->sequence.n, 0, -1, -1};
+    return (struct question){timeline, 0, -1, -1};
+}
+
+/* The last position of a copy; n, behind all, if it is retained. */
+static int end_of(const struct tess_timeline *timeline,
+                  const struct tess_timeline_copy *copy)
+{
+    bool is_kept =
+        copy->later < 0 && timeline->problem->graph->tensors[copy->tensor].is_retained;
+    return is_kept ? timeline->sequence.n : copy->last;
 }
 
 double tess_timeline_ask_insert(struct tess_timeline *timeline, int task_id, int position)
@@ -312,7 +417,7 @@ double tess_timeline_ask_insert(struct tess_timeline *timeline, int task_id, int
         int t = task->outputs[k];
         int c = tess_timeline_copy_before(timeline, t, position);
         const struct tess_timeline_copy *copy = &timeline->copies[c];
-        if (copy->last < position) {
+        if (end_of(timeline, copy) < position) {
             question.extra += graph->tensors[t].bytes;
             continue;
         }
@@ -325,12 +430,20 @@ double tess_timeline_ask_insert(struct tess_timeline *timeline, int task_id, int
         int t = task->inputs[k];
         int c = tess_timeline_copy_before(timeline, t, position);
         const struct tess_timeline_copy *copy = &timeline->copies[c];
-        if (copy->last >= position)
+        if (end_of(timeline, copy) >= position)
             continue;
         question.extra += graph->tensors[t].bytes;
-        add(&question, copy->last + 1, position - 1, graph->tensors[t].bytes);
+        add(&question, end_of(timeline, copy) + 1, position - 1, graph->tensors[t].bytes);
     }
     return answer(&question);
+}
+
+/* The last position of a copy if its last use is left out. */
+static int end_before(const struct tess_timeline *timeline,
+                      const struct tess_timeline_copy *copy)
+{
+    return copy->n_uses > 1 ? timeline->uses[copy->first_use + copy->n_uses - 2]
+                            : copy->last_made;
 }
 
 /* The run at `position` no longer reads this copy. */
@@ -339,12 +452,9 @@ static void stop_reading(struct question *question, int c, int position)
     const struct tess_timeline *timeline = question->timeline;
     const struct tess_timeline_copy *copy = &timeline->copies[c];
     const struct tess_task_graph *graph = timeline->problem->graph;
-    if (copy->last != position ||
-        (copy->later < 0 && graph->tensors[copy->tensor].is_retained))
-        return;
-    int last = copy->n_uses > 1 ? timeline->uses[copy->first_use + copy->n_uses - 2]
-                                : copy->first;
-    add(question, last + 1, position, -graph->tensors[copy->tensor].bytes);
+    if (end_of(timeline, copy) == position)
+        add(question, end_before(timeline, copy) + 1, position,
+            -graph->tensors[copy->tensor].bytes);
 }
 
 double tess_timeline_ask_erase(struct tess_timeline *timeline, int position)
@@ -359,7 +469,7 @@ double tess_timeline_ask_erase(struct tess_timeline *timeline, int position)
          k++) {
         const struct tess_timeline_copy *copy = &timeline->copies[timeline->made[k]];
         assert(copy->earlier >= 0);
-        if (copy->last > position)
+        if (end_of(timeline, copy) > position)
             add(&question, timeline->copies[copy->earlier].last + 1, position,
                 graph->tensors[copy->tensor].bytes);
     }
@@ -377,20 +487,15 @@ static int64_t read_elsewhere(struct question *question, int c, int position, in
     const struct tess_timeline_copy *copy = &timeline->copies[other];
     if (other != c || to < position)
         stop_reading(question, c, position);
-    int last = copy->last;
-    if (other == c && to < position && last == position) {
-        bool is_kept =
-            copy->later < 0 && timeline->problem->graph->tensors[tensor].is_retained;
-        last = is_kept            ? last
-               : copy->n_uses > 1 ? timeline->uses[copy->first_use + copy->n_uses - 2]
-                                  : copy->first;
-    }
+    int last = end_of(timeline, copy);
+    if (other == c && to < position && last == position)
+        last = end_before(timeline, copy);
     if (last >= to)
         return 0;
     add(question, last + 1, to - 1, bytes);
     /* Carried over `to` it is only if it lived so long; if it did so for this run alone, the
      * stretch was taken back above. */
-    return copy->last >= to ? 0 : bytes;
+    return end_of(timeline, copy) >= to ? 0 : bytes;
 }
 
 double tess_timeline_ask_move(struct tess_timeline *timeline, int position, int to)
@@ -406,12 +511,13 @@ double tess_timeline_ask_move(struct tess_timeline *timeline, int position, int 
          k++) {
         const struct tess_timeline_copy *copy = &timeline->copies[timeline->made[k]];
         int64_t bytes = graph->tensors[copy->tensor].bytes;
-        bool is_carried = copy->first < to && copy->last >= to;
+        bool is_carried = copy->first < to && end_of(timeline, copy) >= to;
         if (!is_carried)
             question.extra += bytes;
         if (to > position)
-            add(&question, position, tess_min_int(copy->last, to - 1), -bytes);
-        else if (copy->last > position)
+            add(&question, position, tess_min_int(end_of(timeline, copy), to - 1),
+                -bytes);
+        else if (end_of(timeline, copy) > position)
             add(&question, to, position, bytes);
     }
     return answer(&question);

@@ -13,8 +13,15 @@
 struct tess_timeline_copy {
     int tensor;
     int first, last;       /* positions, both included; inputs begin at -1 */
+    int last_made;         /* the last position that adds to it */
     int first_use, n_uses; /* in `uses` */
     int earlier, later;    /* copies of the same tensor, -1: none */
+};
+
+/* From this position on so many bytes more. */
+struct tess_timeline_event {
+    int position;
+    int64_t bytes;
 };
 
 struct tess_timeline {
@@ -33,10 +40,13 @@ struct tess_timeline {
     int64_t *plain;   /* [n] bytes alive at each position, were nothing overwritten */
     int64_t *bytes;   /* [n] bytes alive at each position */
     int64_t *carried; /* [n + 1] bytes alive both before and after this boundary */
+    int *n_above;     /* [n + 1] positions before each that are above the budget */
     int64_t peak_bytes, cost;
     double excess;   /* sum over the positions of what is above the budget */
-    int64_t *change; /* [n + 2] scratch, zero between calls */
-    int *fill;       /* scratch */
+    int64_t *change; /* [n + 1] scratch, zero between calls */
+    int64_t *most;   /* [n / 32 + 1] of `bytes`, of each block of positions */
+    struct tess_timeline_event *events;   /* scratch */
+    int *fill;                            /* scratch */
     int room_runs, room_reads, room_made; /* what the arrays have room for */
 };
 
@@ -59,6 +69,12 @@ int tess_timeline_copy_before(const struct tess_timeline *timeline, int tensor,
 int tess_timeline_uses_before(const struct tess_timeline *timeline, int copy,
                               int position);
 
+/* The run at `position` can be moved to before any position from the first to the second:
+ * - after what it reads was made and an earlier run's outputs were read, and
+ * - before its outputs are read and its task runs again; both are `position` if it cannot. */
+int tess_timeline_first_chance(const struct tess_timeline *timeline, int position);
+int tess_timeline_first_need(const struct tess_timeline *timeline, int position);
+
 /* ---- what would the excess be, ... ---- */
 
 /* ... if `task`, which has run before and may run again, ran before `position`, too? */
@@ -67,9 +83,8 @@ double tess_timeline_ask_insert(struct tess_timeline *timeline, int task, int po
 /* ... if the run at `position`, not its task's first, were left out? */
 double tess_timeline_ask_erase(struct tess_timeline *timeline, int position);
 
-/* ... if the run at `position` came before that at `to` instead? Between the two there is no
- * other run of its task, nobody that reads its outputs or makes its inputs first, and it adds to
- * no tensor that others add to. */
+/* ... if the run at `position` came before that at `to` instead, anywhere from
+ * tess_timeline_first_chance to tess_timeline_first_need? */
 double tess_timeline_ask_move(struct tess_timeline *timeline, int position, int to);
 
 /* ---- the changes themselves; TESS_E_NOMEM ---- */
