@@ -1,13 +1,15 @@
 /* Problem: a frame's tiles, each on a node, are computed in stages; a tile waits for those tiles
  * of earlier stages whose results it reads. When is the last one done?
  *
- * Method: simulation from event to event. A tile on a worker passes eight servers: the
+ * Method: simulation from event to event. A tile on a worker passes seven servers: the
  * coordinator's processor (packs the message), the link to the node, the node's processor (checks
- * it), the processor again (computes), the processor (packs the result), the link back, the
- * coordinator's processor. A server serves one tile after the other. A processor that has a
- * message to handle while it computes does both at half its speed. Transfers share the
- * coordinator's link fairly: each gets the same rate, unless its own link is slower; what that
- * leaves over the others share. A node has at most two tiles at a time, the coordinator one.
+ * it, computes, packs the result), the link back, the coordinator's processor. What of a result no
+ * other node needs comes after the rest of it, and who has it already does not wait for it.
+ *
+ * A server serves one tile after the other. A processor that has a message to handle while it
+ * computes does both at half its speed. Transfers share the coordinator's link fairly: each gets
+ * the same rate, unless its own link is slower; what that leaves over the others share. A node has
+ * at most two tiles at a time, the coordinator one.
  *
  * Invariant: every tile is waiting, in the queue of one server, on its way (latency), or done.
  *
@@ -26,7 +28,7 @@
  *
  * Reference: fair shares are max-min fair (Bertsekas, Gallager, "Data Networks", 1992, 6.5).
  */
-#include "planner/cluster_frame.h"
+#include "planner/cluster_frame_priv.h"
 
 #include <assert.h>
 #include <math.h>
@@ -35,7 +37,13 @@
 
 #include "base/arith.h"
 
-enum { HUB = TESS_CLUSTER_COORDINATOR, WINDOW_TILES = 2, NONE = -1 };
+enum {
+    HUB = TESS_CLUSTER_COORDINATOR,
+    WINDOW_TILES = 2,
+    LEAST_REST = 4,
+    MOST_KEPT = 16,
+    NONE = -1
+};
 
 /* Of each node one of a kind. The first four take work, the others time. */
 enum server_kind {
@@ -70,12 +78,10 @@ enum phase {
     STORED
 };
 
+/* A tile, or the rest of its result. */
 struct walk {
     int next;      /* in its queue */
-    int n_waits;   /* tiles that are not stored yet */
-    int next_own;  /* of its node, in order */
     double due_us; /* while it is on its way */
-    int stage;
     enum phase phase;
 };
 
@@ -86,84 +92,18 @@ struct runner {
     struct server *servers; /* [N_KINDS][n_nodes] */
     int *busy;              /* [n_busy] servers that have something to do */
     int n_busy;
-    bool is_shared[N_KINDS]; /* are the rates of transfers those of now? */
-    struct walk *walks;      /* [n_tiles] */
-    int *first_own;          /* [n_nodes] first that was not given yet */
-    int *n_held;             /* [n_nodes] */
+    bool is_shared[N_KINDS];       /* are the rates of transfers those of now? */
+    struct tess_frame_need *needs; /* [n_tiles] */
+    int *next_own;                 /* [n_tiles] of its node, in order */
+    struct walk *walks; /* [2 * n_tiles] tiles, then the rests of their results */
+    int *first_own;     /* [n_nodes] first that was not given yet */
+    int *n_held;        /* [n_nodes] */
 };
 
 static struct server *server_of(const struct runner *runner, enum server_kind kind,
                                 int node)
 {
     return &runner->servers[(int)kind * runner->n_nodes + node];
-}
-
-static int64_t common_pixels(const struct tess_region *a, const struct tess_region *b)
-{
-    int64_t pixels = 1;
-    for (int axis = TESS_ROWS; axis <= TESS_COLS; axis++) {
-        int begin = tess_max_int(a->axis[axis].begin, b->axis[axis].begin);
-        int end = tess_min_int(a->axis[axis].end, b->axis[axis].end);
-        pixels *= tess_max_int(end - begin, 0);
-    }
-    return pixels;
-}
-
-static int64_t out_bytes(const struct tess_frame *frame, int tile, int stage)
-{
-    return tess_region_n_pixels(&frame->tiles[tile].output) *
-           frame->stages[stage].output_pixel_bytes;
-}
-
-/* ---- who waits for whom, and what is sent ---- */
-
-/* Bytes of the tile's own node's earlier results are counted in `own_bytes` [n_tiles + 1]: of all
- * that it has computed before that tile. */
-static void set_input(struct runner *runner, int tile, const int64_t *own_bytes)
-{
-    struct tess_frame *frame = runner->frame;
-    struct tess_frame_tile *it = &frame->tiles[tile];
-    int stage = runner->walks[tile].stage;
-    bool is_far = it->node != HUB;
-    it->in_bytes =
-        frame->stages[stage].input_pixel_bytes * tess_region_n_pixels(&it->input);
-    for (int from = 0; from < stage; from++) {
-        int64_t pixel_bytes = frame->reads[stage * frame->n_stages + from];
-        const struct tess_frame_stage *before = &frame->stages[from];
-        if (pixel_bytes == 0)
-            continue;
-        for (int i = before->first_tile; i < before->first_tile + before->n_tiles; i++) {
-            int64_t pixels = common_pixels(&it->input, &frame->tiles[i].output);
-            bool is_kept = frame->tiles[i].node == it->node &&
-                           own_bytes[tile] - own_bytes[i] <= frame->kept_bytes[it->node];
-            runner->walks[tile].n_waits += pixels > 0;
-            it->in_bytes += is_kept ? 0 : pixels * pixel_bytes;
-        }
-    }
-    it->in_bytes = is_far ? it->in_bytes : 0;
-}
-
-static enum tess_status set_inputs(struct runner *runner)
-{
-    struct tess_frame *frame = runner->frame;
-    int64_t *own_bytes = calloc((size_t)frame->n_tiles + 1, sizeof *own_bytes);
-    int64_t *sums = calloc((size_t)runner->n_nodes, sizeof *sums);
-    if (own_bytes && sums)
-        for (int stage = 0, tile = 0; stage < frame->n_stages; stage++) {
-            assert(frame->stages[stage].first_tile == tile);
-            for (int i = 0; i < frame->stages[stage].n_tiles; i++, tile++) {
-                int64_t *sum = &sums[frame->tiles[tile].node];
-                own_bytes[tile] = *sum;
-                *sum += out_bytes(frame, tile, stage);
-                runner->walks[tile].stage = stage;
-            }
-        }
-    for (int tile = 0; tile < frame->n_tiles && own_bytes && sums; tile++)
-        set_input(runner, tile, own_bytes);
-    enum tess_status status = own_bytes && sums ? TESS_OK : TESS_E_NOMEM;
-    free(own_bytes);
-    free(sums);
-    return status;
 }
 
 /* Each node's tiles in order. */
@@ -174,7 +114,7 @@ static void list_own(struct runner *runner)
         runner->first_own[node] = NONE;
     for (int tile = frame->n_tiles - 1; tile >= 0; tile--) {
         int node = frame->tiles[tile].node;
-        runner->walks[tile].next_own = runner->first_own[node];
+        runner->next_own[tile] = runner->first_own[node];
         runner->first_own[node] = tile;
     }
 }
@@ -191,13 +131,27 @@ static double bytes_per_us(const struct runner *runner, int node)
     return runner->frame->cluster->nodes[node].link_mbit / 8;
 }
 
-/* Work that the tile's phase takes of its server; or when it will be there. */
-static double work_of(const struct runner *runner, int tile)
+/* Whose result it is. */
+static int tile_of(const struct runner *runner, int walk)
+{
+    return walk < runner->frame->n_tiles ? walk : walk - runner->frame->n_tiles;
+}
+
+/* Bytes of the result, or of this part of it. */
+static double bytes_of(const struct runner *runner, int walk)
+{
+    const struct tess_frame_need *need = &runner->needs[tile_of(runner, walk)];
+    bool is_rest = walk >= runner->frame->n_tiles;
+    return (double)(is_rest ? need->rest_bytes : need->first_bytes);
+}
+
+/* Work that the walk's phase takes of its server; or when it will be there. */
+static double work_of(const struct runner *runner, int number)
 {
     const struct tess_frame *frame = runner->frame;
-    const struct tess_frame_tile *it = &frame->tiles[tile];
-    const struct walk *walk = &runner->walks[tile];
-    double in = (double)it->in_bytes, out = (double)out_bytes(frame, tile, walk->stage);
+    const struct tess_frame_tile *it = &frame->tiles[tile_of(runner, number)];
+    const struct walk *walk = &runner->walks[number];
+    double in = (double)it->in_bytes, out = bytes_of(runner, number);
     double load_us = frame->keeps_weights[it->node] ? 0 : it->load_us;
     double copies_us = it->node != HUB ? 0 : out * frame->messages.copy_us_per_byte;
     switch (walk->phase) {
@@ -215,10 +169,10 @@ static double work_of(const struct runner *runner, int tile)
     }
 }
 
-static struct server *server_for(const struct runner *runner, int tile)
+static struct server *server_for(const struct runner *runner, int walk)
 {
-    int node = runner->frame->tiles[tile].node;
-    switch (runner->walks[tile].phase) {
+    int node = runner->frame->tiles[tile_of(runner, walk)].node;
+    switch (runner->walks[walk].phase) {
     case PACKED:
     case STORED: return server_of(runner, HANDLES, HUB);
     case SENT: return server_of(runner, SENDS, node);
@@ -233,24 +187,24 @@ static struct server *server_for(const struct runner *runner, int tile)
     }
 }
 
-static void enter(struct runner *runner, int tile, enum phase phase)
+static void enter(struct runner *runner, int number, enum phase phase)
 {
-    struct walk *walk = &runner->walks[tile];
-    int node = runner->frame->tiles[tile].node;
+    struct walk *walk = &runner->walks[number];
+    int node = runner->frame->tiles[tile_of(runner, number)].node;
     walk->phase = phase;
     walk->next = NONE;
     if (phase == GOING || phase == COMING)
         walk->due_us = runner->now_us + runner->frame->cluster->nodes[node].latency_us;
-    struct server *server = server_for(runner, tile);
+    struct server *server = server_for(runner, number);
     if (server->head == NONE) {
-        server->head = tile;
-        server->left = work_of(runner, tile);
+        server->head = number;
+        server->left = work_of(runner, number);
         runner->busy[runner->n_busy++] = (int)(server - runner->servers);
         runner->is_shared[(server - runner->servers) / runner->n_nodes] = false;
     } else {
-        runner->walks[server->tail].next = tile;
+        runner->walks[server->tail].next = number;
     }
-    server->tail = tile;
+    server->tail = number;
 }
 
 /* Gives tiles to nodes that have room, the first that wait for nothing. */
@@ -261,12 +215,11 @@ static void give(struct runner *runner)
         int *link = &runner->first_own[node];
         while (*link != NONE && runner->n_held[node] < window) {
             int tile = *link;
-            struct walk *walk = &runner->walks[tile];
-            if (walk->n_waits > 0) {
-                link = &walk->next_own;
+            if (runner->needs[tile].n_waits > 0) {
+                link = &runner->next_own[tile];
                 continue;
             }
-            *link = walk->next_own;
+            *link = runner->next_own[tile];
             runner->n_held[node]++;
             runner->frame->tiles[tile].begin_us = runner->now_us;
             enter(runner, tile, node == HUB ? COMPUTED : PACKED);
@@ -274,21 +227,18 @@ static void give(struct runner *runner)
     }
 }
 
-static void finish(struct runner *runner, int tile)
+/* The walk's result, or part of it, is in place. */
+static void finish(struct runner *runner, int walk)
 {
     struct tess_frame *frame = runner->frame;
-    struct tess_frame_tile *it = &frame->tiles[tile];
-    int stage = runner->walks[tile].stage;
-    it->done_us = runner->now_us;
-    runner->n_held[it->node]--;
-    runner->n_done++;
-    for (int to = stage + 1; to < frame->n_stages; to++) {
-        const struct tess_frame_stage *after = &frame->stages[to];
-        if (frame->reads[to * frame->n_stages + stage] == 0)
-            continue;
-        for (int i = after->first_tile; i < after->first_tile + after->n_tiles; i++)
-            runner->walks[i].n_waits -=
-                common_pixels(&frame->tiles[i].input, &it->output) > 0;
+    int tile = tile_of(runner, walk);
+    bool is_rest = walk != tile;
+    if (!is_rest)
+        runner->n_held[frame->tiles[tile].node]--;
+    tess_frame_supply(frame, runner->needs, tile, is_rest);
+    if (is_rest || runner->needs[tile].rest_bytes == 0) {
+        frame->tiles[tile].done_us = runner->now_us;
+        runner->n_done++;
     }
 }
 
@@ -297,8 +247,8 @@ static void leave(struct runner *runner, int n)
 {
     int number = runner->busy[n];
     struct server *server = &runner->servers[number];
-    int tile = server->head;
-    struct walk *walk = &runner->walks[tile];
+    int head = server->head, tile = tile_of(runner, head);
+    struct walk *walk = &runner->walks[head];
     server->head = walk->next;
     if (server->head != NONE) {
         server->left = work_of(runner, server->head);
@@ -306,11 +256,13 @@ static void leave(struct runner *runner, int n)
         runner->busy[n] = runner->busy[--runner->n_busy];
         runner->is_shared[number / runner->n_nodes] = false;
     }
-    if (walk->phase == STORED ||
-        (walk->phase == COMPUTED && runner->frame->tiles[tile].node == HUB))
-        finish(runner, tile);
+    bool is_computed = walk->phase == COMPUTED;
+    if (walk->phase == STORED || (is_computed && runner->frame->tiles[tile].node == HUB))
+        finish(runner, head);
     else
-        enter(runner, tile, walk->phase + 1);
+        enter(runner, head, walk->phase + 1);
+    if (is_computed && runner->needs[tile].rest_bytes > 0)
+        enter(runner, runner->frame->n_tiles + tile, RESULT);
 }
 
 /* ---- time ---- */
@@ -413,12 +365,15 @@ double tess_frame_run(struct tess_frame *frame)
     struct runner runner = {.frame = frame, .n_nodes = (int)n_nodes};
     runner.servers = calloc(N_KINDS * n_nodes, sizeof *runner.servers);
     runner.busy = calloc(N_KINDS * n_nodes, sizeof *runner.busy);
-    runner.walks = calloc((size_t)frame->n_tiles + 1, sizeof *runner.walks);
+    runner.needs = calloc((size_t)frame->n_tiles + 1, sizeof *runner.needs);
+    runner.next_own = calloc((size_t)frame->n_tiles + 1, sizeof *runner.next_own);
+    runner.walks = calloc(2 * (size_t)frame->n_tiles + 1, sizeof *runner.walks);
     runner.first_own = calloc(n_nodes, sizeof *runner.first_own);
     runner.n_held = calloc(n_nodes, sizeof *runner.n_held);
     double end_us = -1;
-    if (runner.servers && runner.busy && runner.walks && runner.first_own &&
-        runner.n_held && set_inputs(&runner) == TESS_OK) {
+    if (runner.servers && runner.busy && runner.needs && runner.next_own &&
+        runner.walks && runner.first_own && runner.n_held) {
+        tess_frame_set_needs(frame, runner.needs);
         for (size_t i = 0; i < N_KINDS * n_nodes; i++)
             runner.servers[i].head = NONE;
         list_own(&runner);
@@ -433,48 +388,10 @@ double tess_frame_run(struct tess_frame *frame)
     }
     free(runner.servers);
     free(runner.busy);
+    free(runner.needs);
+    free(runner.next_own);
     free(runner.walks);
     free(runner.first_own);
     free(runner.n_held);
     return end_us;
-}
-
-enum tess_status tess_frame_set_reads(const struct tess_stage *const *stages,
-                                      int n_stages, bool sends_bytes,
-                                      struct tess_frame_stage *frame_stages,
-                                      int64_t *reads_out)
-{
-    const struct tess_graph *graph = stages[0]->graph;
-    int *stage_of = calloc((size_t)graph->n_ops, sizeof *stage_of);
-    if (!stage_of)
-        return TESS_E_NOMEM;
-    memset(reads_out, 0, sizeof *reads_out * (size_t)n_stages * (size_t)n_stages);
-    for (int i = 0; i < n_stages; i++) {
-        const struct tess_stage *stage = stages[i];
-        frame_stages[i].input_pixel_bytes = 0;
-        frame_stages[i].output_pixel_bytes = (int64_t)stage->output.c * 4;
-        for (int at = 0; at < stage->n_ops; at++)
-            stage_of[stage->ops[at]] = i;
-        for (int t = 0; t < stage->input.n_tensors; t++) {
-            const struct tess_tensor *tensor = &graph->tensors[stage->input.tensors[t]];
-            if (tensor->producer < 0)
-                frame_stages[i].input_pixel_bytes += tensor->c * (sends_bytes ? 1 : 4);
-            else
-                reads_out[i * n_stages + stage_of[tensor->producer]] += tensor->c * 4;
-        }
-    }
-    free(stage_of);
-    return TESS_OK;
-}
-
-int64_t tess_frame_moved_bytes(const struct tess_frame *frame)
-{
-    int64_t bytes = 0;
-    for (int stage = 0; stage < frame->n_stages; stage++)
-        for (int i = 0; i < frame->stages[stage].n_tiles; i++) {
-            int tile = frame->stages[stage].first_tile + i;
-            if (frame->tiles[tile].node != HUB)
-                bytes += frame->tiles[tile].in_bytes + out_bytes(frame, tile, stage);
-        }
-    return bytes;
 }

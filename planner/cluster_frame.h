@@ -1,11 +1,11 @@
 /* When the tiles of a whole frame are done: which wait for which, what each message still has to
  * carry, and how messages and tiles share links and processors.
  *
- * A model of a star. The coordinator gives a tile to its node once all tiles of earlier stages
- * that it reads from are stored with the coordinator, and no earlier: there is no other barrier
- * between stages. A node keeps what it computes of the frame, so that messages carry to it only
- * what others computed; results travel whole. Nodes are given: planner/cluster_time.h finds some.
- * No device and no socket is touched here.
+ * A model of a star. The coordinator gives a tile to its node once it has what the tile reads of
+ * earlier ones, or the node has: there is no other barrier between stages. A node keeps what it
+ * computes of the frame, so that messages carry to it only what others computed. Of a result what
+ * other nodes need may travel first. Nodes are given: planner/cluster_time.h finds some. No device
+ * and no socket is touched here.
  */
 #ifndef TESS_PLANNER_CLUSTER_FRAME_H
 #define TESS_PLANNER_CLUSTER_FRAME_H
@@ -37,6 +37,7 @@ struct tess_frame {
     const bool *keeps_weights;          /* [n_nodes] borrowed */
     const int64_t *kept_bytes; /* [n_nodes] borrowed: of results that a node keeps */
     struct tess_message_cost messages;
+    bool splits_results; /* workers send first what other nodes need */
     int n_stages, n_tiles;
     struct tess_frame_stage *stages; /* borrowed */
     struct tess_frame_tile *tiles;   /* borrowed */

@@ -263,6 +263,7 @@ static enum tess_status run_frame(const struct predictor *predictor, int n_tiles
                                .keeps_weights = predictor->keeps_weights,
                                .kept_bytes = kept_bytes,
                                .messages = tess_message_cost_typical(),
+                               .splits_results = true,
                                .n_stages = plan->n_stages,
                                .n_tiles = n_tiles,
                                .stages = predictor->frame_stages,

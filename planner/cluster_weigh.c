@@ -150,6 +150,7 @@ void tess_climber_weigh(struct tess_climber *climber, struct tess_chain *chain)
                                .keeps_weights = climber->keeps_weights,
                                .kept_bytes = climber->kept_bytes,
                                .messages = tess_message_cost_typical(),
+                               .splits_results = true,
                                .n_stages = chain->n_stages,
                                .n_tiles = n_tiles,
                                .stages = climber->frame_stages,
