@@ -30,6 +30,7 @@ section() { # TITLE SCRIPT ARGUMENT...
     section "Convolutions of routes split" rewriting_table
     section "Plans with techniques left out" plan_ablation
     section "Orders with parts of the search left out" schedule_ablation
+    [ -z "${TESS_GRAPHS_DIR:-}" ] || section "Graphs within budgets" remat
 } >"$cache/results.md"
 cat "$cache/results.md" >bench/results.md
 exit "$code"

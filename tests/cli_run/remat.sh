@@ -53,6 +53,24 @@ check "the smallest budget is told" grep -q "smallest budget found that works is
 check "JSON says so, too" grep -q '"fits": false' out.json
 expect 5 "nothing runs within 13 B" schedule graph.json --budget 13 --most-runs 1
 
+echo "# odd graphs"
+echo '{"nodes": [], "tensors": [], "inputs": [], "outputs": []}' >empty.json
+expect 0 "fits" schedule empty.json --budget 0
+echo '{"nodes": [], "tensors": [{"id": 1, "bytes": 7}], "inputs": [1], "outputs": [1]}' >kept.json
+expect 0 "fits" schedule kept.json --budget 7
+expect 5 "proven" schedule kept.json --budget 6
+sed 's/"cost": 5}/"cost": 9000000000000000000}/' graph.json >dear.json
+expect 4 "cost of task" schedule dear.json --budget 14
+sed 's/, "cost": [0-9]*//' graph.json >free.json
+expect 0 "1 runs more" schedule free.json --budget 14 --json out.json
+is least_cost 5
+is cost 6
+for model in base inplace view; do
+    expect 0 "fits" schedule graph.json --budget 14 --model "$model" --align 2
+done
+head -c 300 graph.json >bad.json
+expect 3 "^bad.json:[0-9]*:[0-9]*: error: .*end of the file" schedule bad.json --budget 14
+
 echo "# mistakes"
 expect 2 "expected bytes or a percentage" schedule graph.json --budget many
 expect 2 "expected bytes or a percentage" schedule graph.json --budget -3%
