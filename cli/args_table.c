@@ -95,7 +95,7 @@ const struct tess_option tess_options[] = {
     {"--remat", KIND_TEXT, "NAME", "best", 0, 0, IN(SCHEDULE), AT(remat),
      "with --budget: best (runs the others as time allows), exact (small graphs), "
      "greedy, gap (integer programming along one order), moccasin (constraint "
-     "propagation along one order), reorder"},
+     "propagation along one order), reorder, checkmate (the published programme)"},
     {"--align", KIND_INT, "BYTES", "1", 1, 1 << 30, IN(SCHEDULE), AT(alignment),
      "sizes and places are multiples of this"},
     {"--rewrite", KIND_FLAG, NULL, NULL, 0, 0, IN(SCHEDULE), AT(rewrites),

@@ -40,6 +40,8 @@
  */
 #include "remat/gap_programme.h"
 
+#include "remat/gap_programme_priv.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
@@ -48,98 +50,7 @@
 #include "base/arith.h"
 #include "schedule/peak.h"
 
-/* More units than this in sum are too many for the solver's floating point. */
-static const int64_t MOST_UNITS = 1 << 19;
-
-/* constant + weight * column */
-struct amount {
-    double constant, weight;
-    int column;
-};
-
-static const struct amount NOTHING = {0, 0, -1};
-static const struct amount ALWAYS = {1, 0, -1};
-
-static struct amount of_column(int column)
-{
-    return (struct amount){0, 1, column};
-}
-
-/* Rows of memory while they are gathered: places first, then those of moments. */
-struct rows {
-    const struct tess_gap_programme *programme;
-    int n_rows;
-    double *constants; /* [n_rows] */
-    struct term {
-        int row, column;
-        double weight;
-    } * terms;
-    size_t n_terms, capacity;
-    bool is_broken;
-    int *thresholds; /* [rows of moments] how many runs of the moment have happened */
-    int *last_read;  /* [n_tensors] by the runs of a moment, -1: none */
-};
-
-static void put(struct rows *rows, int row, struct amount amount, double units)
-{
-    rows->constants[row] += amount.constant * units;
-    if (amount.column < 0 || units == 0 || rows->is_broken)
-        return;
-    if (rows->n_terms == rows->capacity) {
-        size_t capacity = rows->capacity ? 2 * rows->capacity : 4096;
-        struct term *terms = realloc(rows->terms, sizeof *terms * capacity);
-        if (!terms) {
-            rows->is_broken = true;
-            return;
-        }
-        rows->terms = terms;
-        rows->capacity = capacity;
-    }
-    rows->terms[rows->n_terms++] =
-        (struct term){row, amount.column, amount.weight * units};
-}
-
-/* ---- units ---- */
-
-static int64_t gcd(int64_t a, int64_t b)
-{
-    while (b) {
-        int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
-static void choose_units(struct tess_gap_programme *programme)
-{
-    const struct tess_remat_problem *problem = programme->timeline->problem;
-    int64_t bytes = 0, cost = 0;
-    for (int i = 0; i < problem->graph->n_tensors; i++)
-        bytes = gcd(bytes, problem->graph->tensors[i].bytes);
-    for (int i = 0; i < problem->graph->n_tasks; i++)
-        cost = gcd(cost, problem->costs[i]);
-    programme->unit_bytes = tess_max_i64(tess_max_i64(1, bytes),
-                                         tess_div_up(problem->budget_bytes, MOST_UNITS));
-    if (programme->unit_bytes > bytes &&
-        bytes > 0) /* a multiple rounds fewer of them up */
-        programme->unit_bytes = tess_round_up(programme->unit_bytes, bytes);
-    programme->cost_unit = (double)tess_max_i64(1, cost);
-}
-
-static double units_of(const struct tess_gap_programme *programme, int tensor)
-{
-    return (double)tess_div_up(programme->timeline->problem->graph->tensors[tensor].bytes,
-                               programme->unit_bytes);
-}
-
 /* ---- columns ---- */
-
-static const struct tess_gap_line *line_of(const struct tess_gap_programme *programme,
-                                           int tensor)
-{
-    return &programme->timeline->lines[tensor];
-}
 
 static bool is_only_output(const struct tess_gap_programme *programme, int tensor)
 {
@@ -151,27 +62,26 @@ static bool is_only_output(const struct tess_gap_programme *programme, int tenso
  * computed there is held; unless the run is worth it for the sake of another output. */
 static bool has_hold_column(const struct tess_gap_programme *programme, int tensor, int i)
 {
-    const struct tess_gap_point *point = &line_of(programme, tensor)->points[i];
+    const struct tess_gap_point *point = &tess_gap_line_of(programme, tensor)->points[i];
     return !point->is_use || (point->run >= 0 && !is_only_output(programme, tensor));
 }
 
-/* Is the tensor held from the point before to this one? Nobody holds it beyond the last. */
-static struct amount hold_of(const struct tess_gap_programme *programme, int tensor,
-                             int i)
+struct tess_gap_amount tess_gap_hold(const struct tess_gap_programme *programme,
+                                     int tensor, int i)
 {
-    const struct tess_gap_line *line = line_of(programme, tensor);
+    const struct tess_gap_line *line = tess_gap_line_of(programme, tensor);
     if (i >= line->n_points)
-        return NOTHING;
+        return tess_gap_nothing;
     if (has_hold_column(programme, tensor, i))
-        return of_column(programme->first_hold[tensor] + i);
+        return tess_gap_column(programme->first_hold[tensor] + i);
     if (line->points[i].run < 0)
-        return ALWAYS;
-    return (struct amount){1, -1, line->points[i].run};
+        return tess_gap_always;
+    return (struct tess_gap_amount){1, -1, line->points[i].run};
 }
 
-static struct amount run_of(const struct tess_gap_point *point)
+static struct tess_gap_amount run_of(const struct tess_gap_point *point)
 {
-    return point->run >= 0 ? of_column(point->run) : NOTHING;
+    return point->run >= 0 ? tess_gap_column(point->run) : tess_gap_nothing;
 }
 
 static void add_columns(struct tess_gap_programme *programme, bool is_relaxed,
@@ -183,7 +93,7 @@ static void add_columns(struct tess_gap_programme *programme, bool is_relaxed,
         tess_milp_add_column(programme->milp, timeline->runs[i].is_fixed,
                              !(is_off && is_off[i]), !is_relaxed,
                              (double)problem->costs[timeline->runs[i].task] /
-                                 programme->cost_unit);
+                                 programme->units.cost);
     for (int tensor = 0; tensor < problem->graph->n_tensors; tensor++) {
         int n = timeline->lines[tensor].n_points;
         bool has_any = false;
@@ -198,15 +108,15 @@ static void add_columns(struct tess_gap_programme *programme, bool is_relaxed,
 
 /* ---- rows of what must be there ---- */
 
-static void add_amount(struct tess_milp *milp, struct amount amount, double sign)
+static void add_amount(struct tess_milp *milp, struct tess_gap_amount amount, double sign)
 {
     if (amount.column >= 0)
         tess_milp_add_term(milp, amount.column, sign * amount.weight);
 }
 
 /* a <= b + c */
-static void emit_at_most(struct tess_milp *milp, struct amount a, struct amount b,
-                         struct amount c)
+static void emit_at_most(struct tess_milp *milp, struct tess_gap_amount a,
+                         struct tess_gap_amount b, struct tess_gap_amount c)
 {
     double most = a.constant + fmax(0, a.weight);
     double least = b.constant + fmin(0, b.weight) + c.constant + fmin(0, c.weight);
@@ -221,15 +131,15 @@ static void emit_at_most(struct tess_milp *milp, struct amount a, struct amount 
 /* (1) and (2): what is held was there; what is used is held or computed. */
 static void emit_line(struct tess_gap_programme *programme, int tensor)
 {
-    const struct tess_gap_line *line = line_of(programme, tensor);
+    const struct tess_gap_line *line = tess_gap_line_of(programme, tensor);
     for (int i = 0; i < line->n_points; i++) {
         const struct tess_gap_point *point = &line->points[i];
         if (i > 0 && !line->points[i - 1].is_use)
-            emit_at_most(programme->milp, hold_of(programme, tensor, i),
-                         hold_of(programme, tensor, i - 1), run_of(point - 1));
+            emit_at_most(programme->milp, tess_gap_hold(programme, tensor, i),
+                         tess_gap_hold(programme, tensor, i - 1), run_of(point - 1));
         if (point->is_use && has_hold_column(programme, tensor, i))
-            emit_at_most(programme->milp, ALWAYS, hold_of(programme, tensor, i),
-                         run_of(point));
+            emit_at_most(programme->milp, tess_gap_always,
+                         tess_gap_hold(programme, tensor, i), run_of(point));
     }
 }
 
@@ -240,7 +150,7 @@ static void emit_needs(struct tess_gap_programme *programme, int run)
     const struct tess_task *task =
         &programme->timeline->problem->graph->tasks[what->task];
     for (int i = 0; i < task->n_inputs; i++) {
-        const struct tess_gap_line *line = line_of(programme, task->inputs[i]);
+        const struct tess_gap_line *line = tess_gap_line_of(programme, task->inputs[i]);
         int at = tess_gap_line_find(line, what->moment);
         if (line->is_fixed && line->death >= what->moment)
             continue;
@@ -248,9 +158,9 @@ static void emit_needs(struct tess_gap_programme *programme, int run)
         const struct tess_gap_point *point = &line->points[at];
         if (point->moment == what->moment && point->is_use)
             continue;
-        emit_at_most(programme->milp, of_column(run),
-                     hold_of(programme, task->inputs[i], at),
-                     point->moment == what->moment ? run_of(point) : NOTHING);
+        emit_at_most(programme->milp, tess_gap_column(run),
+                     tess_gap_hold(programme, task->inputs[i], at),
+                     point->moment == what->moment ? run_of(point) : tess_gap_nothing);
     }
 }
 
@@ -270,7 +180,7 @@ static enum tess_status emit_most_runs(struct tess_gap_programme *programme,
         if (n_runs[task] < problem->most_runs)
             continue;
         const struct tess_gap_line *line =
-            line_of(programme, problem->graph->tasks[task].outputs[0]);
+            tess_gap_line_of(programme, problem->graph->tasks[task].outputs[0]);
         tess_milp_begin_row(programme->milp, -INFINITY, problem->most_runs - 1);
         for (int i = 0; i < line->n_points; i++)
             if (line->points[i].run >= 0)
@@ -278,249 +188,6 @@ static enum tess_status emit_most_runs(struct tess_gap_programme *programme,
     }
     free(n_runs);
     return TESS_OK;
-}
-
-/* ---- rows of memory ---- */
-
-/* While the tasks at places run (5): from the point before, exclusive if the task there uses it,
- * to this one. */
-static void put_segments(struct rows *rows, int tensor)
-{
-    const struct tess_gap_programme *programme = rows->programme;
-    const struct tess_gap_line *line = line_of(programme, tensor);
-    double units = units_of(programme, tensor);
-    int previous = line->is_fixed ? line->death : line->birth;
-    bool is_use = true;
-    for (int i = 0; i < line->n_points; i++) {
-        struct amount hold = hold_of(programme, tensor, i);
-        int end = line->points[i].moment;
-        for (int place = is_use ? previous + 1 : previous; place < end; place++)
-            put(rows, place, hold, units);
-        for (int p = previous + 1; p < end; p++) {
-            const struct tess_gap_moment *moment = &programme->moments[p];
-            for (int k = 0; k < moment->n_rows; k++)
-                put(rows, moment->first_row + k, hold, units);
-        }
-        previous = end;
-        is_use = line->points[i].is_use;
-    }
-}
-
-static void put_fixed(struct rows *rows, int tensor)
-{
-    const struct tess_gap_programme *programme = rows->programme;
-    const struct tess_gap_line *line = line_of(programme, tensor);
-    double units = units_of(programme, tensor);
-    int n = programme->timeline->problem->graph->n_tasks;
-    for (int place = line->birth; place <= line->death && place < n; place++)
-        put(rows, place, ALWAYS, units);
-    for (int p = line->birth + 1; p <= line->death; p++) {
-        const struct tess_gap_moment *moment = &programme->moments[p];
-        for (int k = 0; k < moment->n_rows; k++)
-            put(rows, moment->first_row + k, ALWAYS, units);
-    }
-}
-
-/* An input that surely dies is the best to overwrite, then one that may. */
-static int rank(struct amount hold)
-{
-    return hold.column >= 0 ? 1 : hold.constant > 0 ? 2 : 0;
-}
-
-/* What the task at a place reads and writes, once if it overwrites an input that dies. */
-static void put_task(struct rows *rows, int place)
-{
-    const struct tess_gap_programme *programme = rows->programme;
-    const struct tess_task_graph *graph = programme->timeline->problem->graph;
-    const struct tess_task *task = &graph->tasks[programme->timeline->order[place]];
-    struct amount best = ALWAYS;
-    double saved = 0;
-    for (int i = 0; i < task->n_inputs + task->n_outputs; i++) {
-        int tensor =
-            i < task->n_inputs ? task->inputs[i] : task->outputs[i - task->n_inputs];
-        if (!line_of(programme, tensor)->is_fixed)
-            put(rows, place, ALWAYS, units_of(programme, tensor));
-    }
-    if (!tess_task_may_overwrite(graph, programme->timeline->order[place]))
-        return;
-    for (int i = 0; i < task->n_inputs; i++) {
-        const struct tess_gap_line *line = line_of(programme, task->inputs[i]);
-        if (graph->tensors[task->inputs[i]].bytes !=
-                graph->tensors[task->outputs[0]].bytes ||
-            (line->is_fixed && line->death > place))
-            continue;
-        int at = tess_gap_line_find(line, place + 1);
-        struct amount hold = hold_of(programme, task->inputs[i], at);
-        if (saved == 0 || rank(hold) < rank(best))
-            best = hold;
-        saved = units_of(programme, task->inputs[i]);
-    }
-    put(rows, place, best, saved);
-    put(rows, place, ALWAYS, -saved);
-}
-
-/* A tensor with a point at a moment with runs (6): it is there before it is computed if it was
- * held; if it is only a chance, after its last reader it is there if it is held further. */
-static void put_point(struct rows *rows, int tensor, int i)
-{
-    const struct tess_gap_programme *programme = rows->programme;
-    const struct tess_gap_point *point = &line_of(programme, tensor)->points[i];
-    const struct tess_gap_moment *moment = &programme->moments[point->moment];
-    struct amount hold = hold_of(programme, tensor, i);
-    struct amount next = hold_of(programme, tensor, i + 1);
-    int made = INT32_MAX, last = point->is_use ? INT32_MAX : rows->last_read[tensor];
-    bool is_made = false;
-    for (int k = 0; k < moment->n_runs && point->run >= 0; k++)
-        if (programme->by_moment[moment->first_run + k] == point->run)
-            made = k;
-    for (int k = 0; k < moment->n_rows; k++) {
-        int row = moment->first_row + k, now = rows->thresholds[row];
-        bool is_new = now >= made && !is_made; /* at least while it is made it is there */
-        is_made |= is_new;
-        if (now > last && !is_new) {
-            put(rows, row, next, units_of(programme, tensor));
-            continue;
-        }
-        put(rows, row, hold, units_of(programme, tensor));
-        if (now >= made)
-            put(rows, row, of_column(point->run), units_of(programme, tensor));
-    }
-}
-
-static int compare_ints(const void *a, const void *b)
-{
-    return *(const int *)a - *(const int *)b;
-}
-
-/* One row for each run of the moment after which some input may be dropped, and the last. */
-static void find_thresholds(struct tess_gap_programme *programme, struct rows *rows,
-                            int p)
-{
-    struct tess_gap_moment *moment = &programme->moments[p];
-    const struct tess_task_graph *graph = programme->timeline->problem->graph;
-    int *found = rows->thresholds + rows->n_rows, n = 0;
-    for (int k = 0; k < moment->n_runs; k++) {
-        const struct tess_gap_run *run =
-            &programme->timeline->runs[programme->by_moment[moment->first_run + k]];
-        const struct tess_task *task = &graph->tasks[run->task];
-        bool is_last = k == moment->n_runs - 1;
-        for (int i = 0; i < task->n_inputs && !is_last; i++) {
-            const struct tess_gap_line *line = line_of(programme, task->inputs[i]);
-            int at = tess_gap_line_find(line, p);
-            is_last = at < line->n_points && line->points[at].moment == p &&
-                      !line->points[at].is_use && rows->last_read[task->inputs[i]] == k;
-        }
-        if (is_last)
-            found[n++] = k;
-    }
-    qsort(found, (size_t)n, sizeof *found, compare_ints);
-    moment->first_row = rows->n_rows;
-    moment->n_rows = n;
-    rows->n_rows += n;
-}
-
-static void mark_reads(const struct tess_gap_programme *programme, struct rows *rows,
-                       int p, bool is_on)
-{
-    const struct tess_gap_moment *moment = &programme->moments[p];
-    const struct tess_task_graph *graph = programme->timeline->problem->graph;
-    for (int k = 0; k < moment->n_runs; k++) {
-        const struct tess_gap_run *run =
-            &programme->timeline->runs[programme->by_moment[moment->first_run + k]];
-        const struct tess_task *task = &graph->tasks[run->task];
-        for (int i = 0; i < task->n_inputs; i++)
-            rows->last_read[task->inputs[i]] = is_on ? k : -1;
-    }
-}
-
-static void put_moment(struct rows *rows, int p)
-{
-    const struct tess_gap_programme *programme = rows->programme;
-    const struct tess_task_graph *graph = programme->timeline->problem->graph;
-    for (int tensor = 0; tensor < graph->n_tensors; tensor++) {
-        const struct tess_gap_line *line = line_of(programme, tensor);
-        int at = tess_gap_line_find(line, p);
-        if (at < line->n_points && line->points[at].moment == p)
-            put_point(rows, tensor, at);
-    }
-}
-
-/* Puts the gathered rows into the programme, without those that cannot be too high. */
-static enum tess_status emit_rows(struct tess_gap_programme *programme, struct rows *rows,
-                                  struct tess_error *error)
-{
-    double budget = (double)tess_div_floor(programme->timeline->problem->budget_bytes,
-                                           programme->unit_bytes);
-    size_t n_rows = (size_t)rows->n_rows;
-    size_t *begin = calloc(n_rows + 2, sizeof *begin);
-    struct term *sorted = malloc(sizeof *sorted * (rows->n_terms + 1));
-    if (!begin || !sorted || rows->is_broken) {
-        free(begin);
-        free(sorted);
-        return tess_error_nomem(error);
-    }
-    for (size_t i = 0; i < rows->n_terms; i++)
-        begin[rows->terms[i].row + 2]++;
-    for (size_t i = 2; i < n_rows + 2; i++)
-        begin[i] += begin[i - 1];
-    for (size_t i = 0; i < rows->n_terms; i++)
-        sorted[begin[rows->terms[i].row + 1]++] = rows->terms[i];
-    for (size_t row = 0; row < n_rows; row++) {
-        double least = rows->constants[row], most = least;
-        for (size_t i = begin[row]; i < begin[row + 1]; i++) {
-            least += fmin(0, sorted[i].weight);
-            most += fmax(0, sorted[i].weight);
-        }
-        programme->is_infeasible |= least > budget;
-        if (most <= budget)
-            continue;
-        tess_milp_begin_row(programme->milp, -INFINITY, budget - rows->constants[row]);
-        for (size_t i = begin[row]; i < begin[row + 1]; i++)
-            tess_milp_add_term(programme->milp, sorted[i].column, sorted[i].weight);
-    }
-    free(begin);
-    free(sorted);
-    return TESS_OK;
-}
-
-static enum tess_status add_memory_rows(struct tess_gap_programme *programme,
-                                        struct tess_error *error)
-{
-    const struct tess_gap_timeline *timeline = programme->timeline;
-    const struct tess_task_graph *graph = timeline->problem->graph;
-    size_t most = (size_t)graph->n_tasks + (size_t)timeline->n_runs + 1;
-    struct rows rows = {.programme = programme, .n_rows = graph->n_tasks};
-    enum tess_status status = TESS_OK;
-    rows.thresholds = calloc(most, sizeof *rows.thresholds);
-    rows.constants = calloc(most, sizeof *rows.constants);
-    rows.last_read = malloc(sizeof *rows.last_read * ((size_t)graph->n_tensors + 1));
-    if (!rows.thresholds || !rows.constants || !rows.last_read) {
-        status = tess_error_nomem(error);
-        goto out;
-    }
-    for (int tensor = 0; tensor < graph->n_tensors; tensor++)
-        rows.last_read[tensor] = -1;
-    for (int p = 0; p <= graph->n_tasks; p++) {
-        mark_reads(programme, &rows, p, true);
-        find_thresholds(programme, &rows, p);
-        if (programme->moments[p].n_runs > 0)
-            put_moment(&rows, p);
-        mark_reads(programme, &rows, p, false);
-    }
-    for (int tensor = 0; tensor < graph->n_tensors; tensor++) {
-        put_segments(&rows, tensor);
-        if (line_of(programme, tensor)->is_fixed)
-            put_fixed(&rows, tensor);
-    }
-    for (int place = 0; place < graph->n_tasks; place++)
-        put_task(&rows, place);
-    status = emit_rows(programme, &rows, error);
-out:
-    free(rows.thresholds);
-    free(rows.constants);
-    free(rows.last_read);
-    free(rows.terms);
-    return status;
 }
 
 /* ---- solutions ---- */
@@ -545,7 +212,7 @@ static bool is_read(const struct tess_gap_programme *programme, int tensor, int 
 static void fill_line(const struct tess_gap_programme *programme, int tensor,
                       double *values)
 {
-    const struct tess_gap_line *line = line_of(programme, tensor);
+    const struct tess_gap_line *line = tess_gap_line_of(programme, tensor);
     bool is_held = false;
     for (int i = line->n_points - 1; i >= 0; i--) {
         const struct tess_gap_point *point = &line->points[i];
@@ -659,14 +326,14 @@ enum tess_status tess_gap_programme_init(struct tess_gap_programme *programme,
         status = sort_runs(programme, error);
     if (status != TESS_OK)
         return status;
-    choose_units(programme);
+    tess_remat_units_init(&programme->units, timeline->problem);
     add_columns(programme, is_relaxed, is_off);
     for (int tensor = 0; tensor < graph->n_tensors; tensor++)
         emit_line(programme, tensor);
     for (int run = 0; run < timeline->n_runs; run++)
         emit_needs(programme, run);
     status = emit_most_runs(programme, error);
-    return status == TESS_OK ? add_memory_rows(programme, error) : status;
+    return status == TESS_OK ? tess_gap_add_memory(programme, error) : status;
 }
 
 void tess_gap_programme_release(struct tess_gap_programme *programme)

@@ -5,6 +5,7 @@
 #define TESS_REMAT_GAP_PROGRAMME_H
 
 #include "remat/gap_timeline.h"
+#include "remat/units.h"
 #include "solver/milp.h"
 
 /* Runs of one moment in the order in which they happen. */
@@ -15,8 +16,7 @@ struct tess_gap_moment {
 
 struct tess_gap_programme {
     const struct tess_gap_timeline *timeline; /* borrowed */
-    int64_t unit_bytes;              /* a weight of 1; sizes are rounded up to it */
-    double cost_unit;                /* a cost of 1 */
+    struct tess_remat_units units;
     int *first_hold;                 /* [n_tensors] column of the first point's "held" */
     struct tess_gap_moment *moments; /* [n_tasks + 1] */
     int *by_moment;     /* [n_runs] runs by moment, then place; columns are 0.. */

@@ -12,13 +12,9 @@ void tess_remat_limits_init(struct tess_remat_limits *limits)
 
 const struct tess_remat_method *const *tess_remat_methods(void)
 {
-    static const struct tess_remat_method *const all[] = {&tess_remat_best,
-                                                          &tess_remat_exact,
-                                                          &tess_remat_greedy,
-                                                          &tess_remat_gap,
-                                                          &tess_remat_moccasin,
-                                                          &tess_remat_reorder,
-                                                          NULL};
+    static const struct tess_remat_method *const all[] = {
+        &tess_remat_best,     &tess_remat_exact,   &tess_remat_greedy,    &tess_remat_gap,
+        &tess_remat_moccasin, &tess_remat_reorder, &tess_remat_checkmate, NULL};
     return all;
 }
 

@@ -58,6 +58,9 @@ extern const struct tess_remat_method tess_remat_moccasin;
 extern const struct tess_remat_method tess_remat_greedy;
 /* An integer programme of the gaps between uses, along the order: remat/remat_gap.h. */
 extern const struct tess_remat_method tess_remat_gap;
+/* The published integer programme of all stages along the order: a baseline. TESS_E_USAGE if the
+ * graph is too large. */
+extern const struct tess_remat_method tess_remat_checkmate;
 
 /* Reorders by annealing what splitting leaves above the budget, in turns. Does nothing for problems
  * that keep an order. */

@@ -111,7 +111,7 @@ static enum tess_status solve(struct gap *gap, struct tess_gap_programme *progra
     limits.without_cuts = !has_cuts;
     if (gap->result->fits && !gap->ignores_known) {
         int64_t extra = gap->result->value.cost - tess_remat_least_cost(gap->problem);
-        limits.cutoff = (double)extra / programme->cost_unit - 1 + 1e-6;
+        limits.cutoff = (double)extra / programme->units.cost - 1 + 1e-6;
     }
     gap->answer = TESS_MILP_INFEASIBLE;
     *has_solution_out = false;

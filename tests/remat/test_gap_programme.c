@@ -79,7 +79,7 @@ static bool try_programme(const struct tess_remat_problem *problem,
         assert_int_equal(tess_remat_check(problem, &sequence, &value, NULL), TESS_OK);
         assert_true(value.peak_bytes <= problem->budget_bytes);
         *cost_out = tess_remat_least_cost(problem) +
-                    (int64_t)(found.cost * programme.cost_unit + 0.5);
+                    (int64_t)(found.cost * programme.units.cost + 0.5);
         assert_int_equal(value.cost, *cost_out);
         assert_true(tess_gap_programme_fill(&programme, &sequence, again));
         assert_true(tess_milp_is_solution(programme.milp, again, &cost));
