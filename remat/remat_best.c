@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "remat/anneal.h"
+#include "remat/cost_bound.h"
 #include "remat/method.h"
 #include "remat/remat_gap.h"
 #include "solver/milp.h"
@@ -196,13 +197,30 @@ static enum tess_status search_splits(struct best *best, struct tess_error *erro
     return status;
 }
 
+/* The result with every task once, and the bounds that need no search. */
+static enum tess_status begin(struct best *best, struct tess_error *error)
+{
+    const struct tess_remat_problem *problem = best->problem;
+    int64_t cost;
+    enum tess_status status =
+        tess_remat_result_init(best->result, problem, "order", error);
+    if (status == TESS_OK && !best->result->is_proven)
+        status = tess_remat_bound_cost(problem, &cost, error);
+    if (status != TESS_OK || best->result->is_proven)
+        return status;
+    bool is_infeasible = cost == INT64_MAX;
+    tess_remat_result_raise(best->result, problem, is_infeasible ? 0 : cost,
+                            is_infeasible ? problem->budget_bytes + 1 : 0);
+    return TESS_OK;
+}
+
 static enum tess_status run(const struct tess_remat_problem *problem,
                             const struct tess_remat_limits *limits,
                             struct tess_remat_result *result, struct tess_error *error)
 {
     struct best best = {problem, *limits, tess_clock_us() + limits->seconds * 1e6,
                         result};
-    enum tess_status status = tess_remat_result_init(result, problem, "order", error);
+    enum tess_status status = begin(&best, error);
     if (status == TESS_OK && !result->is_proven && problem->graph->n_tasks <= FEW_TASKS)
         status = try_method(&best, &tess_remat_exact, problem,
                             seconds_left(&best) * exact_share, true, error);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "remat/cost_bound.h"
 #include "remat/method.h"
 #include "remat/sequence_check.h"
 #include "solver/milp.h"
@@ -56,17 +57,23 @@ static int64_t checked_cost(const struct tess_remat_method *method,
  * may give up on so many in a hundred. */
 static void try_remat(int max_tasks, int n_cases, uint64_t first_seed, int most_skipped)
 {
-    int n_dear = 0, n_infeasible = 0, n_skipped = 0;
+    int n_dear = 0, n_infeasible = 0, n_skipped = 0, n_bounded = 0;
     uint64_t seed = tess_random_seed(first_seed, &n_cases);
     for (int i = 0; i < n_cases; i++) {
         struct random_remat random;
         struct tess_rng rng;
         bool is_proven;
+        int64_t bound;
         tess_rng_init(&rng, seed + (uint64_t)i);
         random_remat_init(&random, max_tasks, &rng);
         int64_t brute = brute_remat_cost(&random.problem);
         int64_t cost =
             checked_cost(tess_remat_methods()[0], &random.problem, brute, 10, &is_proven);
+        assert_int_equal(tess_remat_bound_cost(&random.problem, &bound, NULL), TESS_OK);
+        if (brute >= 0 && bound > brute)
+            fail_msg("seed %" PRIu64 ": best %" PRId64 ", bound %" PRId64,
+                     seed + (uint64_t)i, brute, bound);
+        n_bounded += bound > tess_remat_least_cost(&random.problem);
         n_skipped += brute < 0;
         n_infeasible += brute == INT64_MAX;
         n_dear += brute != INT64_MAX && brute > tess_remat_least_cost(&random.problem);
@@ -86,6 +93,7 @@ static void try_remat(int max_tasks, int n_cases, uint64_t first_seed, int most_
            ": %d graphs of up to %d tasks, %d need more runs, %d cannot fit, "
            "%d too large to try\n",
            seed, n_cases, max_tasks, n_dear, n_infeasible, n_skipped);
+    assert_true(n_bounded > n_cases / 20);
     assert_true(n_dear > n_cases / 10 && n_infeasible > n_cases / 20);
     assert_true(n_skipped <= n_cases * most_skipped / 100);
 }
