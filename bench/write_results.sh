@@ -31,6 +31,7 @@ section() { # TITLE SCRIPT ARGUMENT...
     section "Plans with techniques left out" plan_ablation
     section "Orders with parts of the search left out" schedule_ablation
     [ -z "${TESS_GRAPHS_DIR:-}" ] || section "Graphs within budgets" remat
+    section "Beside Checkmate's programme" remat_solvers 60
 } >"$cache/results.md"
 cat "$cache/results.md" >bench/results.md
 exit "$code"

@@ -3,7 +3,7 @@
  *
  * Method: the programme of gap_programme.h at several details.
  *   1. Coarse: each gap is closed at its end or not at all. Where that is too large or takes too
- *      long, greedy splitting gives something to begin with.
+ *      long, greedy splitting gives something to begin with; or at last, where nothing else does.
  *   2. Fine, while it is small: recomputation early inside gaps, chains of recomputations that
  *      need each other, inputs held in common. Each only looks for what is cheaper.
  *   3. Neighbourhoods, else: a set of tasks is free, the others run again where they do now. The
@@ -37,9 +37,9 @@
 #include "remat/gap_programme.h"
 
 /* TUNING: November 2026, GLPK 5.0, random layered graphs of 100 to 1000 tasks: with more terms
- * whole programmes find nothing in seconds; neighbourhoods are best when their relaxation has
- * between few and many. */
-static const int64_t coarse_terms = 130000, fine_terms = 30000;
+ * whole programmes find nothing in seconds; tiny ones need nothing to begin with; neighbourhoods
+ * are best when their relaxation has between few and many. */
+static const int64_t coarse_terms = 130000, fine_terms = 30000, tiny_terms = 2000;
 static const int64_t few_terms = 45000, many_terms = 90000;
 static const double first_size = 15, first_size_per_task = 11000;
 static const double part_seconds = 1;
@@ -166,6 +166,8 @@ static enum tess_status solve_whole(struct gap *gap,
     enum tess_status status =
         tess_gap_programme_init(&programme, timeline, false, is_off, error);
     gap->answer = TESS_MILP_LIMIT;
+    if (!is_off)
+        gap->n_terms = status == TESS_OK ? tess_milp_n_terms(programme.milp) : 0;
     if (status == TESS_OK && tess_milp_n_terms(programme.milp) <= most_terms)
         status = solve(gap, &programme, !is_off, until_us, &has_solution, error);
     if (status == TESS_OK && has_solution)
@@ -349,39 +351,55 @@ static enum tess_status search_around(struct gap *gap,
 
 /* ---- the method ---- */
 
-/* Something within the budget, if that is easy. */
-static enum tess_status begin(struct gap *gap, struct tess_error *error)
+/* What greedy splitting finds. */
+static enum tess_status try_greedy(struct gap *gap, struct tess_error *error)
 {
-    const struct tess_gap_detail coarse = {.depth = 1};
-    enum tess_status status =
-        solve_all(gap, coarse, coarse_terms, deadline(gap, coarse_share), error);
-    if (status != TESS_OK || gap->answer == TESS_MILP_OPTIMAL)
-        return status;
     struct tess_remat_limits limits = *gap->limits;
     struct tess_remat_result greedy = {0};
     limits.seconds *= greedy_share;
-    status = tess_remat_greedy.run(gap->problem, &limits, &greedy, error);
+    enum tess_status status =
+        tess_remat_greedy.run(gap->problem, &limits, &greedy, error);
     if (status == TESS_OK)
         status = tess_remat_result_offer(gap->result, gap->problem, &greedy.sequence,
                                          greedy.won_by, error);
     tess_remat_sequence_release(&greedy.sequence);
+    take_order(gap);
+    return status;
+}
+
+/* The programmes of all tasks, from coarse to fine as far as they are small. Its answer is not a
+ * limit if the finest was solved. */
+static enum tess_status search_all(struct gap *gap, struct tess_error *error)
+{
+    const struct tess_gap_detail coarse = {.depth = 1};
+    const struct tess_gap_detail fine[] = {
+        {.depth = 2, .n_early = 1, .splits = true},
+        {.depth = 3, .n_early = 3, .splits = true, .covers_all = true}};
+    enum tess_status status = TESS_OK;
+    if (!gap->result->fits) {
+        status = solve_all(gap, coarse, coarse_terms, deadline(gap, coarse_share), error);
+        if (status == TESS_OK && gap->answer != TESS_MILP_OPTIMAL &&
+            gap->n_terms > tiny_terms)
+            status = try_greedy(gap, error);
+    }
+    double until_us = tess_clock_us() + gap->limits->seconds * 1e6 * fine_share;
+    for (int i = 0; i < 2 && status == TESS_OK; i++) {
+        status = solve_all(gap, fine[i], fine_terms, until_us, error);
+        if (gap->answer == TESS_MILP_LIMIT)
+            break;
+    }
     return status;
 }
 
 static enum tess_status search(struct gap *gap, struct tess_error *error)
 {
-    static const struct tess_gap_detail fine = {.depth = 2, .n_early = 1, .splits = true};
-    static const struct tess_gap_detail finest = {
-        .depth = 3, .n_early = 3, .splits = true, .covers_all = true};
-    struct tess_gap_timeline timeline = {0};
-    enum tess_status status = gap->result->fits ? TESS_OK : begin(gap, error);
-    double until_us = tess_clock_us() + gap->limits->seconds * 1e6 * fine_share;
-    take_order(gap);
-    if (status == TESS_OK)
-        status = solve_all(gap, fine, fine_terms, until_us, error);
-    if (status == TESS_OK && gap->answer != TESS_MILP_LIMIT)
-        status = solve_all(gap, finest, fine_terms, until_us, error);
-    if (status != TESS_OK || gap->answer != TESS_MILP_LIMIT || !gap->result->fits)
+    struct tess_gap_timeline timeline;
+    enum tess_status status = search_all(gap, error);
+    if (status != TESS_OK || (gap->result->fits && gap->answer != TESS_MILP_LIMIT))
+        return status;
+    if (!gap->result->fits)
+        status = try_greedy(gap, error);
+    if (status != TESS_OK || !gap->result->fits)
         return status;
     status =
         tess_gap_timeline_init(&timeline, gap->problem, gap->order, &views[0], error);
