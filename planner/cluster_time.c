@@ -53,7 +53,7 @@ static double handling_us(const struct scheduler *scheduler, int node, double by
 struct tess_message_cost tess_message_cost_typical(void)
 {
     return (struct tess_message_cost){
-        .us_per_byte = 0.0025, .us = 200, .copy_us_per_byte = 0.0001};
+        .us_per_byte = 0.0015, .us = 600, .copy_us_per_byte = 0.0001};
 }
 
 /* One message over both links: when it is there. */

@@ -18,9 +18,10 @@ struct tess_message_cost {
     double copy_us_per_byte; /* of what the coordinator's own tiles read and write */
 };
 
-/* TUNING: fitted to the trace of YOLOv2-608 on six boards (a tenth of a core, 100 Mbit/s, keys;
- * 2026): 2.0 s, predicted 1.9 s. Threads of a worker that talk took 1.5 ns per byte over loopback
- * at full speed. The coordinator's tiles read its maps in place. */
+/* TUNING: per byte what threads of a worker that talk took over loopback with keys; per message
+ * fitted to five plans of YOLOv2-608 on six boards (a tenth of a core each, 100 Mbit/s, keys; 2026)
+ * of 1.6 to 2.0 s, predicted within 9 %: such a board gets its tenth once in 20 ms, and whoever has
+ * used it waits. The coordinator's tiles read its maps in place. */
 struct tess_message_cost tess_message_cost_typical(void);
 
 struct tess_tile_job {
