@@ -138,11 +138,12 @@ static enum tess_status run(const struct tess_args *args, struct tess_node_link 
     char cache[TESS_BLOBS_PATH / 2], profile[1024];
     struct tess_blobs *blobs = NULL;
     struct tess_node_runner *runner = NULL;
-    struct tess_node_worker node = {.link = link->config,
-                                    .credit = {CREDIT_TILES, credit_bytes},
-                                    .tell = tell,
-                                    .context = (void *)(uintptr_t)args,
-                                    .stop = &stop};
+    struct tess_node_worker node = {
+        .link = link->config,
+        .credit = {.tiles = CREDIT_TILES, .bytes = credit_bytes},
+        .tell = tell,
+        .context = (void *)(uintptr_t)args,
+        .stop = &stop};
     tess_session_find_profile(args, profile, sizeof profile);
     enum tess_status status = say_hello(args, family, &node.hello, error);
     if (status == TESS_OK)

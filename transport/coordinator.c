@@ -43,12 +43,13 @@ static enum tess_status check_config(const struct tess_coordinator_config *confi
 
 static int max_actions(const struct tess_coordinator_config *config)
 {
-    return ACTIONS_MORE + ACTIONS_PER_NODE * (config->max_workers + 1);
+    return ACTIONS_MORE + config->work->n_stages +
+           ACTIONS_PER_NODE * (config->max_workers + 1);
 }
 
 static int64_t max_tiles(const struct tess_coordinator_config *config)
 {
-    return (int64_t)config->max_frames * tess_work_widest(config->work);
+    return (int64_t)config->max_frames * config->work->n_tiles;
 }
 
 int64_t tess_coordinator_bytes(const struct tess_coordinator_config *config)
@@ -57,8 +58,10 @@ int64_t tess_coordinator_bytes(const struct tess_coordinator_config *config)
            (config->max_workers + 1) * (int64_t)sizeof(struct node) +
            config->max_frames * (int64_t)sizeof(struct frame) +
            max_tiles(config) *
-               (int64_t)(sizeof(struct tile_state) + sizeof(struct tess_dispatch_tile) +
-                         sizeof(struct waiting_tile)) +
+               ((int64_t)(sizeof(struct tile_state) + sizeof(struct tess_dispatch_tile) +
+                          sizeof(struct waiting_tile)) +
+                (config->max_workers + 1) * (int64_t)sizeof(int64_t)) +
+           config->work->n_tiles * (int64_t)sizeof(int) +
            max_actions(config) * (int64_t)sizeof(struct tess_coordinator_action);
 }
 
@@ -69,7 +72,7 @@ static void init_own_node(struct tess_coordinator *c)
     own->state = c->config.is_computing ? TESS_NODE_READY : TESS_NODE_UNABLE;
     own->planned = 1;
     own->has_credit = true;
-    own->credit = (struct tess_credit){1, INT64_MAX};
+    own->credit = (struct tess_credit){1, INT64_MAX, 0};
     own->cost_per_us = (double)c->config.own_cost_per_s * 1e-6;
     c->n_nodes = 1;
 }
@@ -85,7 +88,7 @@ enum tess_status tess_coordinator_create(const struct tess_coordinator_config *c
     if (!c)
         return tess_error_nomem(error);
     size_t n_tiles = (size_t)max_tiles(config);
-    int widest = tess_work_widest(config->work);
+    size_t n_of_work = (size_t)config->work->n_tiles;
     c->config = *config;
     c->max_actions = max_actions(config);
     c->nodes = calloc((size_t)config->max_workers + 1, sizeof *c->nodes);
@@ -94,13 +97,17 @@ enum tess_status tess_coordinator_create(const struct tess_coordinator_config *c
     c->actions = calloc((size_t)c->max_actions, sizeof *c->actions);
     c->waiting = calloc(n_tiles, sizeof *c->waiting);
     c->waiting_at = calloc(n_tiles, sizeof *c->waiting_at);
+    c->moved_bytes =
+        calloc(n_tiles * ((size_t)config->max_workers + 1), sizeof *c->moved_bytes);
+    c->n_before = calloc(n_of_work, sizeof *c->n_before);
     if (!c->nodes || !c->frames || !c->tiles || !c->actions || !c->waiting ||
-        !c->waiting_at) {
+        !c->waiting_at || !c->moved_bytes || !c->n_before) {
         tess_coordinator_destroy(c);
         return tess_error_nomem(error);
     }
     for (int i = 0; i < config->max_frames; i++)
-        c->frames[i].tiles = c->tiles + (size_t)i * (size_t)widest;
+        c->frames[i].tiles = c->tiles + (size_t)i * n_of_work;
+    tess_frames_prepare(c);
     init_own_node(c);
     *coordinator_out = c;
     return TESS_OK;
@@ -116,6 +123,8 @@ void tess_coordinator_destroy(struct tess_coordinator *c)
     free(c->actions);
     free(c->waiting);
     free(c->waiting_at);
+    free(c->moved_bytes);
+    free(c->n_before);
     free(c);
 }
 
@@ -323,25 +332,31 @@ int64_t tess_coordinator_n_stale(const struct tess_coordinator *c)
 static void assert_frame_valid(const struct tess_coordinator *c,
                                const struct frame *frame)
 {
+    const struct tess_work *work = c->config.work;
     int64_t n_attempts_open = 0, sum = 0;
-    int n_won = 0;
-    assert(frame->stage >= 0 && frame->stage < c->config.work->n_stages);
-    for (int t = 0; t < c->config.work->stages[frame->stage].n_tiles; t++) {
+    int n_won[TESS_WORK_STAGES_MAX] = {0};
+    assert(frame->stage >= 0 && frame->stage < work->n_stages);
+    for (int t = 0; t < work->n_tiles; t++) {
         const struct tile_state *tile = &frame->tiles[t];
         int n_open = 0, n_winners = 0;
+        assert(tile->n_missing >= 0 && (tile->n_missing == 0 || tile->n_attempts == 0));
         for (int a = 0; a < tile->n_attempts; a++) {
             n_open += tile->attempts[a].end == TESS_ATTEMPT_OPEN;
             n_winners += tile->attempts[a].end == TESS_ATTEMPT_WON;
         }
         assert(n_open == tile->n_open && n_winners == tile->is_won);
         n_attempts_open += n_open;
-        n_won += tile->is_won;
+        n_won[tess_frames_key(c, frame, t).stage] += tile->is_won;
+    }
+    for (int s = 0; s < work->n_stages; s++) {
+        assert(n_won[s] == frame->n_won[s]);
+        assert(s >= frame->stage || n_won[s] == work->stages[s].n_tiles);
+        assert(s != frame->stage || n_won[s] < work->stages[s].n_tiles);
     }
     for (int i = TESS_ATTEMPT_OPEN + 1; i < TESS_ATTEMPT_ENDS; i++)
         sum += frame->accounts.ended[i];
-    assert(n_won == frame->n_won && frame->accounts.ended[TESS_ATTEMPT_OPEN] == 0);
+    assert(frame->accounts.ended[TESS_ATTEMPT_OPEN] == 0);
     assert(frame->accounts.issued == sum + n_attempts_open);
-    (void)n_won;
 }
 
 void tess_coordinator_assert_valid(const struct tess_coordinator *c)

@@ -12,9 +12,9 @@
  * tess_coordinator_next until there are none, carrying each out before the next is taken;
  * then wait for whatever comes first, at most until tess_coordinator_wake_us.
  *
- * Guarantees: a result is stored at most once for each tile, the first valid one; stages are
- * complete before the next begins; the accounts of each frame are closed when it ends. All
- * functions belong to one thread. Times are us of one monotonic clock.
+ * Guarantees: a result is stored at most once for each tile, the first valid one; a tile is
+ * given away when all that it reads is stored; the accounts of each frame are closed when it
+ * ends. All functions belong to one thread. Times are us of one monotonic clock.
  */
 #ifndef TESS_TRANSPORT_COORDINATOR_H
 #define TESS_TRANSPORT_COORDINATOR_H
@@ -122,16 +122,16 @@ int64_t tess_coordinator_wake_us(const struct tess_coordinator *coordinator);
 enum tess_coordinator_verb {
     TESS_DO_SEND,       /* `message` to `peer` of `channel`; fill in and seal its payload:
                            PLAN: blob entries and text; BLOB: the bytes it names; TASK: the
-                           input parts of its tile. A message that cannot be sent is
+                           parts that it names. A message that cannot be sent is
                            dropped: the coordinator notices by itself. */
     TESS_DO_COMPUTE,    /* tile `key` here, into memory of its own. Its input must stay
                            readable until it is done even if the frame ends before. One at
                            a time. */
     TESS_DO_STORE,      /* the outputs of tile `key`: from the payload of the message just
                            told, or if `is_own` from the computation just told */
-    TESS_DO_STAGE_DONE, /* stage key.stage of frame key.frame: tensors that only it read
-                           are not needed any more */
-    TESS_DO_FRAME_DONE, /* frame key.frame is complete; `accounts` are closed */
+    TESS_DO_STAGE_DONE, /* stage key.stage of frame key.frame, and all before: tensors that
+                           no later one reads are not needed any more */
+    TESS_DO_FRAME_DONE,   /* frame key.frame is complete; `accounts` are closed */
     TESS_DO_FRAME_FAILED, /* `text` says why; `accounts` are not closed by area */
     TESS_DO_CLOSE,        /* the connection `peer` of `channel` */
     TESS_DO_TELL          /* `text` to the user: one sentence about a node */

@@ -18,17 +18,67 @@ static struct frame *find_frame(struct tess_coordinator *c, int64_t number)
     return NULL;
 }
 
-/* The attempt that the key names, if it was node `node`'s and its stage is not over. */
+/* --- tiles of the work --- */
+
+/* Stages whose tensors a stage reads, as bits. */
+static uint64_t stages_read(const struct tess_work *work, int stage)
+{
+    uint64_t reads = 0;
+    for (int t = 0; t < work->stages[stage].n_tiles; t++) {
+        const struct tess_parts *inputs = &tess_work_tile(work, stage, t)->inputs;
+        for (int i = 0; i < inputs->n; i++) {
+            int writer = tess_work_writer(work, inputs->at[i].tensor);
+            if (writer >= 0)
+                reads |= UINT64_C(1) << writer;
+        }
+    }
+    return reads;
+}
+
+void tess_frames_prepare(struct tess_coordinator *c)
+{
+    const struct tess_work *work = c->config.work;
+    for (int s = 0; s < work->n_stages; s++) {
+        c->reads[s] = stages_read(work, s);
+        for (int from = 0; from < s; from++)
+            for (int t = 0; t < work->stages[s].n_tiles && c->reads[s] >> from & 1; t++)
+                for (int w = 0; w < work->stages[from].n_tiles; w++)
+                    c->n_before[work->stages[s].first_tile + t] +=
+                        tess_parts_meet(&tess_work_tile(work, s, t)->inputs,
+                                        &tess_work_tile(work, from, w)->outputs);
+    }
+}
+
+struct tess_task_key tess_frames_key(const struct tess_coordinator *c,
+                                     const struct frame *frame, int tile)
+{
+    const struct tess_work *work = c->config.work;
+    int stage = 0;
+    while (tile >= work->stages[stage].first_tile + work->stages[stage].n_tiles)
+        stage++;
+    return (struct tess_task_key){.epoch = c->config.epoch,
+                                  .frame = frame->number,
+                                  .stage = stage,
+                                  .tile = tile - work->stages[stage].first_tile};
+}
+
+static struct tile_state *tile_at(const struct tess_coordinator *c,
+                                  const struct frame *frame,
+                                  const struct tess_task_key *key)
+{
+    return &frame->tiles[c->config.work->stages[key->stage].first_tile + key->tile];
+}
+
+/* The attempt that the key names, if it was node `node`'s. */
 static struct attempt *find_attempt(struct tess_coordinator *c,
                                     const struct tess_task_key *key, int node,
                                     struct frame **frame_out)
 {
     struct frame *frame =
         key->epoch == c->config.epoch ? find_frame(c, key->frame) : NULL;
-    if (!frame || key->stage != frame->stage ||
-        !tess_work_tile(c->config.work, key->stage, key->tile))
+    if (!frame || !tess_work_tile(c->config.work, key->stage, key->tile))
         return NULL;
-    struct tile_state *tile = &frame->tiles[key->tile];
+    struct tile_state *tile = tile_at(c, frame, key);
     if (key->attempt < 0 || key->attempt >= tile->n_attempts ||
         tile->attempts[key->attempt].node != node)
         return NULL;
@@ -37,12 +87,12 @@ static struct attempt *find_attempt(struct tess_coordinator *c,
 }
 
 /* Ends an open attempt, or moves one given up to its final end. */
-static void end_attempt(struct frame *frame, int tile, struct attempt *attempt,
-                        enum tess_attempt_end end)
+static void end_attempt(struct frame *frame, struct tile_state *tile,
+                        struct attempt *attempt, enum tess_attempt_end end)
 {
     assert(attempt->end == TESS_ATTEMPT_OPEN || attempt->end == TESS_ATTEMPT_LOST);
     if (attempt->end == TESS_ATTEMPT_OPEN)
-        frame->tiles[tile].n_open--;
+        tile->n_open--;
     else
         frame->accounts.ended[TESS_ATTEMPT_LOST]--;
     frame->accounts.ended[end]++;
@@ -74,64 +124,72 @@ static void cancel_held(struct tess_coordinator *c, struct node *node, struct he
         cancel->as.cancel = held->key;
 }
 
-/* Tells the nodes that still work on a tile, or on any of the frame's (tile -1). */
-static void cancel_others(struct tess_coordinator *c, int64_t frame, int tile)
+/* Tells the nodes that still work on a tile of the frame, or on any (key NULL). */
+static void cancel_others(struct tess_coordinator *c, const struct frame *frame,
+                          const struct tess_task_key *key)
 {
     for (int n = 1; n < c->n_nodes; n++)
         for (int h = 0; h < c->nodes[n].n_held; h++) {
             struct held *held = &c->nodes[n].held[h];
-            if (held->key.frame == frame && (tile < 0 || held->key.tile == tile))
+            if (held->key.frame == frame->number &&
+                (!key || (held->key.stage == key->stage && held->key.tile == key->tile)))
                 cancel_held(c, &c->nodes[n], held);
         }
 }
 
-/* --- stages and frames --- */
+/* --- frames --- */
 
-static int64_t stage_bytes(const struct tess_work *work, int stage)
-{
-    int64_t sum = 0;
-    for (int t = 0; t < work->stages[stage].n_tiles; t++)
-        sum += tess_parts_bytes(&tess_work_tile(work, stage, t)->outputs);
-    return sum;
-}
-
-static void begin_stage(struct tess_coordinator *c, struct frame *frame, int stage)
+static void begin_frame(struct tess_coordinator *c, struct frame *frame)
 {
     const struct tess_work *work = c->config.work;
-    frame->stage = stage;
-    frame->n_won = 0;
+    memset(&frame->accounts, 0, sizeof frame->accounts);
+    memset(frame->n_won, 0, sizeof frame->n_won);
+    memset(frame->tiles, 0, sizeof *frame->tiles * (size_t)work->n_tiles);
+    frame->is_open = true;
+    frame->number = c->next_frame++;
+    frame->stage = 0;
     frame->stuck_since_us = -1;
-    frame->accounts.needed_bytes += stage_bytes(work, stage);
-    memset(frame->tiles, 0, sizeof *frame->tiles * (size_t)work->stages[stage].n_tiles);
+    for (int t = 0; t < work->n_tiles; t++) {
+        frame->tiles[t].n_missing = c->n_before[t];
+        frame->accounts.needed_bytes += tess_parts_bytes(&work->tiles[t].outputs);
+    }
 }
 
 /* Whatever is still open is not needed any more. */
 static void cancel_open_attempts(struct tess_coordinator *c, struct frame *frame)
 {
-    for (int t = 0; t < c->config.work->stages[frame->stage].n_tiles; t++) {
+    for (int t = 0; t < c->config.work->n_tiles; t++) {
         struct tile_state *tile = &frame->tiles[t];
         for (int a = 0; a < tile->n_attempts; a++)
             if (tile->attempts[a].end == TESS_ATTEMPT_OPEN)
-                end_attempt(frame, t, &tile->attempts[a], TESS_ATTEMPT_CANCELLED);
+                end_attempt(frame, tile, &tile->attempts[a], TESS_ATTEMPT_CANCELLED);
     }
-    cancel_others(c, frame->number, -1);
+    cancel_others(c, frame, NULL);
 }
 
-static void end_stage(struct tess_coordinator *c, struct frame *frame)
+static void end_frame(struct tess_coordinator *c, struct frame *frame)
 {
     cancel_open_attempts(c, frame);
-    struct tess_coordinator_action *action = tess_coordinator_act(c, TESS_DO_STAGE_DONE);
-    action->key.frame = frame->number;
-    action->key.stage = frame->stage;
-    if (frame->stage + 1 < c->config.work->n_stages) {
-        begin_stage(c, frame, frame->stage + 1);
-        return;
-    }
     assert(tess_accounts_are_closed(&frame->accounts));
-    action = tess_coordinator_act(c, TESS_DO_FRAME_DONE);
+    struct tess_coordinator_action *action = tess_coordinator_act(c, TESS_DO_FRAME_DONE);
     action->key.frame = frame->number;
     action->accounts = frame->accounts;
     frame->is_open = false;
+}
+
+/* Stages that are now complete, in their order. */
+static void end_stages(struct tess_coordinator *c, struct frame *frame)
+{
+    const struct tess_work *work = c->config.work;
+    while (frame->stage < work->n_stages &&
+           frame->n_won[frame->stage] == work->stages[frame->stage].n_tiles) {
+        struct tess_coordinator_action *action =
+            tess_coordinator_act(c, TESS_DO_STAGE_DONE);
+        action->key.frame = frame->number;
+        action->key.stage = frame->stage++;
+    }
+    if (frame->stage == work->n_stages)
+        end_frame(c, frame);
 }
 
 void tess_frames_fail(struct tess_coordinator *c, struct frame *frame, const char *text)
@@ -155,10 +213,7 @@ enum tess_status tess_coordinator_submit(struct tess_coordinator *c, int64_t now
         struct frame *frame = &c->frames[i];
         if (frame->is_open)
             continue;
-        frame->is_open = true;
-        frame->number = c->next_frame++;
-        memset(&frame->accounts, 0, sizeof frame->accounts);
-        begin_stage(c, frame, 0);
+        begin_frame(c, frame);
         *frame_out = frame->number;
         tess_give_tiles(c);
         return TESS_OK;
@@ -177,8 +232,8 @@ struct held *tess_frames_issue(struct tess_coordinator *c, struct frame *frame, 
     struct held *held = &node->held[node->n_held];
     memset(held, 0, sizeof *held);
     held->was_alone = node->n_held++ == 0;
-    held->key = (struct tess_task_key){c->config.epoch, frame->number, frame->stage, tile,
-                                       state->n_attempts++};
+    held->key = tess_frames_key(c, frame, tile);
+    held->key.attempt = state->n_attempts++;
     state->n_open++;
     frame->accounts.issued++;
     return held;
@@ -190,7 +245,7 @@ void tess_frames_lose(struct tess_coordinator *c, struct node *node, int index)
     struct tess_task_key key = node->held[index].key;
     struct attempt *attempt = find_attempt(c, &key, (int)(node - c->nodes), &frame);
     if (attempt && attempt->end == TESS_ATTEMPT_OPEN) {
-        end_attempt(frame, key.tile, attempt, TESS_ATTEMPT_LOST);
+        end_attempt(frame, tile_at(c, frame, &key), attempt, TESS_ATTEMPT_LOST);
         node->report.n_lost++;
     }
     drop_held(node, index);
@@ -204,6 +259,18 @@ struct timing {
     int64_t sent_us, compute_us;
 };
 
+/* Tiles that read what this one has written lack one less. */
+static void supply_readers(struct tess_coordinator *c, struct frame *frame,
+                           const struct tess_task_key *key)
+{
+    const struct tess_work *work = c->config.work;
+    const struct tess_work_tile *writer = tess_work_tile(work, key->stage, key->tile);
+    for (int s = key->stage + 1; s < work->n_stages; s++)
+        for (int t = 0; t < work->stages[s].n_tiles && c->reads[s] >> key->stage & 1; t++)
+            if (tess_parts_meet(&tess_work_tile(work, s, t)->inputs, &writer->outputs))
+                frame->tiles[work->stages[s].first_tile + t].n_missing--;
+}
+
 static void win(struct tess_coordinator *c, struct frame *frame, struct attempt *attempt,
                 const struct tess_task_key *key, int number, struct timing timing)
 {
@@ -215,14 +282,15 @@ static void win(struct tess_coordinator *c, struct frame *frame, struct attempt 
     action->node = number;
     action->sent_us = timing.sent_us;
     action->compute_us = timing.compute_us;
-    end_attempt(frame, key->tile, attempt, TESS_ATTEMPT_WON);
-    frame->tiles[key->tile].is_won = true;
+    struct tile_state *tile = tile_at(c, frame, key);
+    end_attempt(frame, tile, attempt, TESS_ATTEMPT_WON);
+    tile->is_won = true;
     frame->accounts.won_bytes += bytes;
-    frame->n_won++;
-    if (frame->tiles[key->tile].n_open > 0)
-        cancel_others(c, frame->number, key->tile);
-    if (frame->n_won == c->config.work->stages[frame->stage].n_tiles)
-        end_stage(c, frame);
+    frame->n_won[key->stage]++;
+    if (tile->n_open > 0)
+        cancel_others(c, frame, key);
+    supply_readers(c, frame, key);
+    end_stages(c, frame);
 }
 
 /* A valid result: books it, and its node's if it won. */
@@ -236,8 +304,9 @@ static void book_result(struct tess_coordinator *c, const struct tess_task_key *
         c->n_stale++;
         return;
     }
-    if (frame->tiles[key->tile].is_won) {
-        end_attempt(frame, key->tile, attempt,
+    struct tile_state *tile = tile_at(c, frame, key);
+    if (tile->is_won) {
+        end_attempt(frame, tile, attempt,
                     attempt->end == TESS_ATTEMPT_LOST ? TESS_ATTEMPT_LATE
                                                       : TESS_ATTEMPT_DUPLICATE);
         return;
@@ -271,7 +340,7 @@ static int64_t measure(struct tess_coordinator *c, struct node *node,
         return compute_us; /* it waited for others: says nothing about the link */
     double moving_us = (double)(elapsed_us - compute_us) - 2 * node->latency_us;
     node->link_bytes_per_us =
-        average_rate(node->link_bytes_per_us, (double)(held->input_bytes + output_bytes),
+        average_rate(node->link_bytes_per_us, (double)(held->moved_bytes + output_bytes),
                      moving_us > 1 ? moving_us : 1, LINK_MEMORY_US);
     return compute_us;
 }
@@ -317,7 +386,11 @@ void tess_frames_result(struct tess_coordinator *c, struct node *node,
         return;
     }
     int index = find_held(node, &result->key);
+    int slot;
     node->n_bad = 0;
+    if (node->session == message->session)
+        tess_kept_add(&node->kept, &result->key, message->payload_bytes, &slot, NULL,
+                      NULL);
     struct timing timing = {0, 0};
     if (index >= 0) {
         timing.sent_us = node->held[index].sent_us;
@@ -359,6 +432,8 @@ static void judge_nack(struct tess_coordinator *c, struct node *node,
         node->state = TESS_NODE_JOINED; /* its next beat asks for the plan */
     } else if (nack->code == TESS_NACK_BUSY) {
         node->paused_until_us = c->now_us + BUSY_US;
+    } else if (nack->code == TESS_NACK_NOT_KEPT) {
+        tess_kept_clear(&node->kept);
     } else if (nack->code == TESS_NACK_CRC) {
         tess_coordinator_tell(c, "a task for %s arrived damaged", node->name);
     }
@@ -375,7 +450,7 @@ void tess_frames_nack(struct tess_coordinator *c, struct node *node,
     else
         return; /* repeated, or of a session that is over */
     if (attempt && attempt->end == TESS_ATTEMPT_OPEN)
-        end_attempt(frame, nack->key.tile, attempt,
+        end_attempt(frame, tile_at(c, frame, &nack->key), attempt,
                     nack->code == TESS_NACK_CANCELLED ? TESS_ATTEMPT_CANCELLED
                                                       : TESS_ATTEMPT_NACKED);
     judge_nack(c, node, nack);

@@ -92,17 +92,35 @@ static uint64_t all_but(int node)
     return ~(UINT64_C(1) << node);
 }
 
+/* What of the tile's inputs the node has not kept. */
+static struct tess_parts missing_parts(const struct tess_coordinator *c,
+                                       const struct tess_task_key *key, int node)
+{
+    const struct tess_work *work = c->config.work;
+    struct tess_parts parts = tess_work_tile(work, key->stage, key->tile)->inputs;
+    tess_kept_subtract(&c->nodes[node].kept, work, key, &parts);
+    return parts;
+}
+
 static void add_waiting(struct tess_coordinator *c, int frame, int tile, int *n_waiting)
 {
     const struct frame *of = &c->frames[frame];
-    const struct tess_work_tile *work = tess_work_tile(c->config.work, of->stage, tile);
+    const struct tess_work_tile *work = &c->config.work->tiles[tile];
+    struct tess_task_key key = tess_frames_key(c, of, tile);
     int64_t input_bytes = tess_parts_bytes(&work->inputs);
     int planned = planned_node(c, work->planned);
+    int64_t *moved_bytes =
+        c->moved_bytes + (size_t)*n_waiting * (size_t)(c->config.max_workers + 1);
+    for (int n = 0; n < c->n_nodes; n++) {
+        struct tess_parts parts = missing_parts(c, &key, n);
+        moved_bytes[n] = tess_parts_bytes(&parts);
+    }
     c->waiting_at[*n_waiting] = (struct waiting_tile){frame, tile};
     c->waiting[(*n_waiting)++] = (struct tess_dispatch_tile){
-        .stage = of->stage,
+        .stage = key.stage,
         .cost = work->cost,
         .input_bytes = input_bytes,
+        .moved_bytes = moved_bytes,
         .output_bytes = tess_parts_bytes(&work->outputs),
         .unable_nodes = unable_nodes(c, &of->tiles[tile], input_bytes),
         .planned = planned};
@@ -117,11 +135,12 @@ static const struct held *only_attempt(const struct tess_coordinator *c,
     const struct tile_state *state = &frame->tiles[tile];
     if (state->is_won || state->n_open != 1)
         return NULL;
+    struct tess_task_key key = tess_frames_key(c, frame, tile);
     for (int n = 0; n < c->n_nodes; n++)
         for (int h = 0; h < c->nodes[n].n_held; h++) {
             const struct held *held = &c->nodes[n].held[h];
-            if (held->key.frame == frame->number && held->key.stage == frame->stage &&
-                held->key.tile == tile &&
+            if (held->key.frame == frame->number && held->key.stage == key.stage &&
+                held->key.tile == key.tile &&
                 state->attempts[held->key.attempt].end == TESS_ATTEMPT_OPEN)
                 return held;
         }
@@ -163,11 +182,12 @@ static int list_waiting(struct tess_coordinator *c)
     for (int second = 0; second < 2; second++)
         for (int f = next_frame(c, -1); f >= 0; f = next_frame(c, c->frames[f].number)) {
             const struct frame *frame = &c->frames[f];
-            for (int t = 0; t < c->config.work->stages[frame->stage].n_tiles; t++) {
+            for (int t = c->config.work->stages[frame->stage].first_tile;
+                 t < c->config.work->n_tiles; t++) {
                 const struct tile_state *state = &frame->tiles[t];
                 if (second ? needs_second(c, frame, t)
-                           : !state->is_won && state->n_open == 0 &&
-                                 state->n_attempts < ATTEMPTS_MAX)
+                           : !state->is_won && state->n_missing == 0 &&
+                                 state->n_open == 0 && state->n_attempts < ATTEMPTS_MAX)
                     add_waiting(c, f, t, &n);
             }
         }
@@ -188,6 +208,7 @@ static void send_task(struct tess_coordinator *c, const struct tess_dispatch_til
     struct node *node = &c->nodes[tile->node];
     struct held *held = tess_frames_issue(c, frame, at.tile, tile->node);
     held->input_bytes = tile->input_bytes;
+    held->moved_bytes = tile->moved_bytes[tile->node];
     held->cost = tile->cost;
     held->sent_us = c->now_us;
     held->arrive_us = time_of(c, tile->arrive_us);
@@ -200,47 +221,52 @@ static void send_task(struct tess_coordinator *c, const struct tess_dispatch_til
     struct tess_message *task = tess_coordinator_send(c, node, TESS_MESSAGE_TASK);
     assert(task); /* a node without a data channel is not able */
     task->as.task.key = held->key;
-    task->as.task.parts = tess_work_tile(c->config.work, frame->stage, at.tile)->inputs;
-    node->report.bytes_sent += tile->input_bytes;
+    task->as.task.parts = missing_parts(c, &held->key, tile->node);
+    node->report.bytes_sent += held->moved_bytes;
 }
 
-/* A tile that nobody is working on and nobody can work on. */
-static bool is_stuck(const struct tess_coordinator *c, int frame, int n_waiting)
+/* The stage of a tile that nobody is working on and nobody can work on; -1: there is none. */
+static int stuck_stage(const struct tess_coordinator *c, int frame, int n_waiting)
 {
     for (int i = 0; i < n_waiting; i++)
         if (c->waiting_at[i].frame == frame && c->waiting[i].node < 0 &&
             c->frames[frame].tiles[c->waiting_at[i].tile].n_open == 0)
-            return true;
-    return false;
+            return c->waiting[i].stage;
+    return -1;
 }
 
-static bool is_hopeless(const struct tess_coordinator *c, const struct frame *frame)
+/* The stage of a tile at which all attempts failed; -1: there is none. */
+static int hopeless_stage(const struct tess_coordinator *c, const struct frame *frame)
 {
-    for (int t = 0; t < c->config.work->stages[frame->stage].n_tiles; t++)
+    for (int t = 0; t < c->config.work->n_tiles; t++)
         if (frame->tiles[t].n_attempts == ATTEMPTS_MAX && !frame->tiles[t].is_won &&
             frame->tiles[t].n_open == 0)
-            return true;
-    return false;
+            return tess_frames_key(c, frame, t).stage;
+    return -1;
 }
 
 /* One sentence with the node that is to blame, if one is. */
-static void fail_stuck(struct tess_coordinator *c, struct frame *frame, bool is_hopeless)
+static void fail_stuck(struct tess_coordinator *c, struct frame *frame, int stage)
 {
     char text[TESS_WIRE_TEXT];
     const struct node *unable = NULL;
     for (int n = 0; n < c->n_nodes; n++)
-        if (c->nodes[n].unable_stages >> frame->stage & 1)
+        if (c->nodes[n].unable_stages >> stage & 1)
             unable = &c->nodes[n];
-    if (is_hopeless)
-        snprintf(text, sizeof text, "a tile of stage %d failed %d times", frame->stage,
-                 ATTEMPTS_MAX);
-    else if (unable)
+    if (unable)
         snprintf(text, sizeof text,
-                 "no node can compute stage %d; %s said that it cannot", frame->stage,
+                 "no node can compute stage %d; %s said that it cannot", stage,
                  unable->name);
     else
-        snprintf(text, sizeof text, "no node is left that could compute stage %d",
-                 frame->stage);
+        snprintf(text, sizeof text, "no node is left that could compute stage %d", stage);
+    tess_frames_fail(c, frame, text);
+}
+
+static void fail_hopeless(struct tess_coordinator *c, struct frame *frame, int stage)
+{
+    char text[TESS_WIRE_TEXT];
+    snprintf(text, sizeof text, "a tile of stage %d failed %d times", stage,
+             ATTEMPTS_MAX);
     tess_frames_fail(c, frame, text);
 }
 
@@ -250,14 +276,15 @@ static void watch_stuck_frames(struct tess_coordinator *c, int n_waiting)
         struct frame *frame = &c->frames[f];
         if (!frame->is_open)
             continue;
-        if (!is_stuck(c, f, n_waiting))
+        int stuck = stuck_stage(c, f, n_waiting), hopeless = hopeless_stage(c, frame);
+        if (stuck < 0)
             frame->stuck_since_us = -1;
         else if (frame->stuck_since_us < 0)
             frame->stuck_since_us = c->now_us;
-        bool hopeless = is_hopeless(c, frame);
-        if (hopeless || (frame->stuck_since_us >= 0 &&
-                         c->now_us - frame->stuck_since_us >= c->config.patience_us))
-            fail_stuck(c, frame, hopeless);
+        if (hopeless >= 0)
+            fail_hopeless(c, frame, hopeless);
+        else if (stuck >= 0 && c->now_us - frame->stuck_since_us >= c->config.patience_us)
+            fail_stuck(c, frame, stuck);
     }
 }
 

@@ -48,6 +48,7 @@ void tess_nodes_end(struct tess_coordinator *c, struct node *node,
     }
     node->state = state;
     node->has_credit = false;
+    tess_kept_clear(&node->kept);
     tess_coordinator_tell(c, "%s %s", node->name, reason);
 }
 
@@ -130,6 +131,7 @@ static void begin_session(struct tess_coordinator *c, struct node *node, uint32_
     node->peer[TESS_CHANNEL_CONTROL] = peer;
     node->has_peer[TESS_CHANNEL_DATA] = false;
     node->has_credit = false;
+    tess_kept_clear(&node->kept);
     node->heard_us = c->now_us;
     node->beat_sent_us = c->now_us;
     node->paused_until_us = 0;
@@ -359,6 +361,7 @@ static void on_data(struct tess_coordinator *c, struct node *node,
         node->has_credit = true;
         node->credit = message->as.credit;
         node->credit.tiles = tess_min_int(node->credit.tiles, HELD_MAX);
+        node->kept.limit_bytes = node->credit.kept_bytes;
     } else if (message->kind == TESS_MESSAGE_RESULT) {
         tess_frames_result(c, node, message, arrival->is_payload_good);
     } else if (message->kind == TESS_MESSAGE_NACK) {

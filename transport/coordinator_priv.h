@@ -7,6 +7,7 @@
 
 #include "transport/coordinator.h"
 #include "transport/dispatch.h"
+#include "transport/kept.h"
 
 enum {
     ATTEMPTS_MAX = 24,        /* at one tile; then its frame fails */
@@ -34,6 +35,7 @@ struct attempt {
 
 struct tile_state {
     bool is_won;
+    int n_missing; /* tiles that write what it reads and are not won */
     int8_t n_open;
     uint8_t n_attempts;
     struct attempt attempts[ATTEMPTS_MAX];
@@ -42,17 +44,17 @@ struct tile_state {
 struct frame {
     bool is_open;
     int64_t number;
-    int stage;
-    int n_won;              /* of its tiles */
+    int stage;              /* the first that is not complete */
     int64_t stuck_since_us; /* -1: somebody can compute each tile */
     struct tess_accounts accounts;
-    struct tile_state *tiles; /* [widest stage] */
+    struct tile_state *tiles;        /* [work.n_tiles] */
+    int n_won[TESS_WORK_STAGES_MAX]; /* tiles of each stage */
 };
 
 /* A tile at a node, until the node has answered: longer than its attempt may be open. */
 struct held {
     struct tess_task_key key;
-    int64_t input_bytes, cost;
+    int64_t input_bytes, moved_bytes, cost; /* inputs whole, and what of them was sent */
     int64_t sent_us, arrive_us, computed_us, finish_us; /* the last three predicted */
     bool was_alone; /* nothing else was held when it was sent: measures the link */
     bool is_cancel_sent;
@@ -68,6 +70,7 @@ struct node {
     uint32_t peer[N_CHANNELS];
     bool has_credit;
     struct tess_credit credit;
+    struct tess_kept kept; /* as far as is known here */
     uint64_t unable_stages;
     int64_t heard_us, beat_sent_us, plan_sent_us, paused_until_us;
     int64_t echo_us; /* sent_us of its last beat */
@@ -82,18 +85,21 @@ struct tess_coordinator {
     struct tess_coordinator_config config;
     int64_t now_us;
     int n_nodes;
-    struct node *nodes;       /* [1 + max_workers] */
-    struct frame *frames;     /* [max_frames] */
-    struct tile_state *tiles; /* [max_frames][widest stage] */
+    struct node *nodes;                   /* [1 + max_workers] */
+    struct frame *frames;                 /* [max_frames] */
+    struct tile_state *tiles;             /* [max_frames][work.n_tiles] */
+    int *n_before;                        /* [work.n_tiles] that write what it reads */
+    uint64_t reads[TESS_WORK_STAGES_MAX]; /* bit s: the stage reads what stage s writes */
     int64_t next_frame;
     uint64_t n_sessions;
     int64_t n_stale;
     struct tess_coordinator_action *actions; /* ring */
     int n_actions, first_action, max_actions;
-    struct tess_dispatch_tile *waiting; /* [max_frames * widest] */
+    struct tess_dispatch_tile *waiting; /* [max_frames * work.n_tiles] */
     struct waiting_tile {
-        int frame, tile;
+        int frame, tile; /* of the work */
     } * waiting_at;
+    int64_t *moved_bytes; /* [max_frames * work.n_tiles][1 + max_workers] */
 };
 
 /* Adds an action of this verb, zeroed, to be filled in. Never NULL: the ring holds what one
@@ -124,6 +130,13 @@ struct node *tess_nodes_by_peer(struct tess_coordinator *c, enum tess_channel ch
                                 uint32_t peer);
 
 /* --- frames --- */
+
+/* Fills n_before and reads. Cost: each tile with those of the stages that it reads from. */
+void tess_frames_prepare(struct tess_coordinator *c);
+
+/* Stage and number in the stage of a tile of the work. */
+struct tess_task_key tess_frames_key(const struct tess_coordinator *c,
+                                     const struct frame *frame, int tile);
 void tess_frames_result(struct tess_coordinator *c, struct node *node,
                         const struct tess_message *message, bool is_payload_good);
 void tess_frames_nack(struct tess_coordinator *c, struct node *node,
@@ -134,8 +147,8 @@ void tess_frames_own(struct tess_coordinator *c, const struct tess_task_key *key
 /* The node will not answer for what slot `index` holds: its attempt is lost. */
 void tess_frames_lose(struct tess_coordinator *c, struct node *node, int index);
 
-/* Registers attempt number n_attempts - 1 of a tile with a node; what is held is filled in
- * by the caller. */
+/* Registers attempt number n_attempts - 1 of a tile of the work with a node; what is held is
+ * filled in by the caller. */
 struct held *tess_frames_issue(struct tess_coordinator *c, struct frame *frame, int tile,
                                int node);
 void tess_frames_fail(struct tess_coordinator *c, struct frame *frame, const char *text);

@@ -11,16 +11,16 @@ static double latest(double a, double b)
     return a > b ? a : b;
 }
 
-static struct finish predict(const struct tess_dispatch_node *node,
+static struct finish predict(const struct tess_dispatch_node *node, int number,
                              const struct tess_dispatch_tile *tile, double uplink_free_us,
                              double uplink_bytes_per_us)
 {
     struct finish finish = {.uplink_free_us = uplink_free_us};
+    double moved_bytes = (double)tile->moved_bytes[number];
     if (node->link_bytes_per_us > 0) {
-        double arrive =
-            node->link_free_us + (double)tile->input_bytes / node->link_bytes_per_us;
+        double arrive = node->link_free_us + moved_bytes / node->link_bytes_per_us;
         if (uplink_bytes_per_us > 0) {
-            finish.uplink_free_us += (double)tile->input_bytes / uplink_bytes_per_us;
+            finish.uplink_free_us += moved_bytes / uplink_bytes_per_us;
             arrive = latest(arrive, finish.uplink_free_us);
         }
         finish.arrive_us = arrive + node->latency_us;
@@ -95,7 +95,7 @@ void tess_dispatch(struct tess_dispatch_node *nodes, int n_nodes,
                 (nodes[n].is_reserve && spares_reserve))
                 continue;
             struct finish finish =
-                predict(&nodes[n], tile, uplink_free_us, uplink_bytes_per_us);
+                predict(&nodes[n], n, tile, uplink_free_us, uplink_bytes_per_us);
             if (tile->node < 0 || finish.finish_us < best.finish_us) {
                 best = finish;
                 tile->node = n;

@@ -16,7 +16,10 @@
  * node 0 would finish the first four at 2, 4, 6 and 8 (node 1 at 8: a tie goes to the lower
  * number), the fifth goes to node 1 (8 < 10), the sixth to node 0 (10 < 16).
  *
- * Not done: looking ahead to later stages; keeping a tile where its input was computed.
+ * A node that computed some of the tile's input, and kept it, gets only the rest: that is in the
+ * transfer, and so tiles tend to stay where their input is.
+ *
+ * Not done: looking ahead to later stages.
  *
  * Reference: H. Topcuoglu, S. Hariri, M. Wu, "Performance-effective and low-complexity task
  * scheduling for heterogeneous computing", IEEE TPDS 13(3), 2002: the processor selection
@@ -45,9 +48,11 @@ struct tess_dispatch_node {
 
 struct tess_dispatch_tile {
     int stage;
-    int64_t cost, input_bytes, output_bytes;
-    uint64_t unable_nodes; /* bit n: not on node n */
-    int planned;           /* node that it is planned for, -1: none */
+    int64_t cost;
+    int64_t input_bytes, output_bytes; /* whole */
+    const int64_t *moved_bytes;        /* [n_nodes] of the input, to that node */
+    uint64_t unable_nodes;             /* bit n: not on node n */
+    int planned;                       /* node that it is planned for, -1: none */
 
     /* Answers. */
     int node;     /* -1: nobody can */

@@ -253,8 +253,11 @@ bool tess_link_zmq_send(struct tess_link_zmq *link, enum tess_channel channel,
                         void (*release)(void *payload, void *hint), void *hint)
 {
     zmq_msg_t frame;
-    if (message->payload_bytes == 0)
+    if (message->payload_bytes == 0) {
+        if (payload)
+            release(payload, hint);
         return send_header(link, channel, peer, message);
+    }
     if (zmq_msg_init_data(&frame, payload, (size_t)message->payload_bytes, release,
                           hint) != 0) {
         release(payload, hint);

@@ -34,7 +34,7 @@ const char *tess_nack_name(int code)
         [TESS_NACK_CRC] = "CRC",         [TESS_NACK_SHAPE] = "SHAPE",
         [TESS_NACK_NO_PLAN] = "NO_PLAN", [TESS_NACK_NOMEM] = "NOMEM",
         [TESS_NACK_BUSY] = "BUSY",       [TESS_NACK_CANCELLED] = "CANCELLED",
-        [TESS_NACK_FAILED] = "FAILED",
+        [TESS_NACK_FAILED] = "FAILED",   [TESS_NACK_NOT_KEPT] = "NOT_KEPT",
     };
     if (code < 1 || code >= (int)(sizeof names / sizeof *names))
         return "?";

@@ -14,7 +14,7 @@
 #include "transport/part.h"
 
 enum {
-    TESS_WIRE_PROTOCOL = 1,
+    TESS_WIRE_PROTOCOL = 2,
     TESS_WIRE_NAME = 64,               /* characters of a name, its NUL included */
     TESS_WIRE_TEXT = 256,              /* of a sentence */
     TESS_WIRE_PIECE_BYTES = 256 << 10, /* of a blob, in one message */
@@ -68,7 +68,8 @@ enum tess_nack_code {
     TESS_NACK_NOMEM = 4,     /* computing it takes more memory than there is */
     TESS_NACK_BUSY = 5,      /* more than was credited */
     TESS_NACK_CANCELLED = 6, /* dropped on request */
-    TESS_NACK_FAILED = 7     /* computing it failed otherwise: the text says how */
+    TESS_NACK_FAILED = 7,    /* computing it failed otherwise: the text says how */
+    TESS_NACK_NOT_KEPT = 8   /* what the task left out is not here any more */
 };
 
 enum tess_error_code {
@@ -138,10 +139,12 @@ struct tess_beat {
 /* How much a worker takes at a time: a window, not an increment. */
 struct tess_credit {
     int tiles;
-    int64_t bytes; /* of payloads */
+    int64_t bytes;      /* of the tiles' inputs, whole */
+    int64_t kept_bytes; /* of outputs that it keeps for later tiles: transport/kept.h */
 };
 
-/* Payload: the input parts, one after the other, each [H,W,C] without gaps. */
+/* Payload: `parts`, one after the other, each [H,W,C] without gaps. They are pieces of the tile's
+ * input parts; what they leave out the worker has computed itself for this frame, and kept. */
 struct tess_task_message {
     struct tess_task_key key;
     struct tess_parts parts;

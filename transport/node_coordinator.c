@@ -113,16 +113,14 @@ static void end_stage(struct tess_node_coordinator *node, struct stored_frame *f
             release_tensor(node, &frame->tensors[i]);
 }
 
-/* The input parts of a tile, packed: new, NULL without memory. */
-static void *pack_input(const struct tess_node_coordinator *node,
-                        const struct tess_task_key *key, int64_t *n_bytes_out)
+/* Parts of the tensors of a frame, packed: new, NULL without memory. */
+static void *pack(const struct tess_node_coordinator *node, int64_t number,
+                  const struct tess_parts *parts, int64_t *n_bytes_out)
 {
-    const struct stored_frame *frame = find_frame(node, key->frame);
-    const struct tess_parts *parts =
-        &tess_work_tile(node->work, key->stage, key->tile)->inputs;
+    const struct stored_frame *frame = find_frame(node, number);
     int64_t at = 0;
     *n_bytes_out = tess_parts_bytes(parts);
-    unsigned char *packed = malloc((size_t)*n_bytes_out);
+    unsigned char *packed = malloc((size_t)tess_max_i64(*n_bytes_out, 1));
     for (int i = 0; packed && i < parts->n; i++) {
         int tensor = parts->at[i].tensor;
         tess_part_pack(&parts->at[i], &node->work->tensors[tensor],
@@ -164,7 +162,8 @@ static void *make_payload(const struct tess_node_coordinator *node,
     const struct tess_node_coordinator_config *config = &node->config;
     unsigned char *payload = NULL;
     if (message->kind == TESS_MESSAGE_TASK)
-        return pack_input(node, &message->as.task.key, n_bytes_out);
+        return pack(node, message->as.task.key.frame, &message->as.task.parts,
+                    n_bytes_out);
     if (message->kind == TESS_MESSAGE_PLAN) {
         int64_t table_bytes = (int64_t)config->core.n_blobs * TESS_WIRE_BLOB_ENTRY_BYTES;
         *n_bytes_out = table_bytes + config->plan_text_bytes;
@@ -221,7 +220,7 @@ static void take_own_input(const struct tess_node_coordinator *node,
         own->tensor = frame->tensors[tensor];
         own->input = (const char *)own->tensor + offset;
     } else {
-        own->input = own->packed = pack_input(node, key, &n_bytes);
+        own->input = own->packed = pack(node, key->frame, parts, &n_bytes);
     }
 }
 

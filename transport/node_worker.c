@@ -1,6 +1,8 @@
 #include "transport/node_worker.h"
 
 #include <assert.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +14,17 @@
 
 enum { LONGEST_WAIT_US = 500000, LINGER_US = 300000 };
 
-/* The input of a tile: the message as it came, or a copy where that is not aligned. */
+/* Of outputs that are kept for later tiles of their frame; less where memory is short. */
+static const int64_t most_kept_bytes = INT64_C(8) << 20;
+
+/* The output of a tile, from when it begins to be computed until it is sent and nobody keeps it:
+ * the thread that sends gives its share back, too. */
+struct output {
+    atomic_int n_shares;
+    max_align_t bytes[];
+};
+
+/* The input of a tile: the message as it came, or a copy where that is not aligned or not all. */
 struct input {
     struct tess_link_payload *payload;
     void *copy;
@@ -28,10 +40,11 @@ struct worker_process {
     struct tess_tile_thread *thread;
     struct input inputs[TESS_WORKER_SLOTS];
     enum job job;
-    int computing;    /* slot, -1: none */
-    bool is_released; /* that slot, while it is computed */
-    void *output;     /* of the tile being computed */
-    void *finished;   /* of the tile just computed, until it is sent */
+    int computing;           /* slot, -1: none */
+    bool is_released;        /* that slot, while it is computed */
+    struct output *output;   /* of the tile being computed */
+    struct output *finished; /* of the tile just computed, until it is sent */
+    struct output *kept[TESS_KEPT_MAX];
     const struct tess_work *work;
     char *text; /* of the plan */
     int64_t text_bytes;
@@ -52,26 +65,56 @@ static void tell(const struct worker_process *process, const char *text)
         process->node->tell(process->node->context, text);
 }
 
-static void release_payload(void *payload, void *hint)
+static struct output *output_new(int64_t n_bytes)
 {
-    (void)hint;
-    free(payload);
+    struct output *output = malloc(sizeof *output + (size_t)n_bytes);
+    if (output)
+        atomic_init(&output->n_shares, 1);
+    return output;
+}
+
+static void output_release(struct output *output)
+{
+    if (output && atomic_fetch_sub(&output->n_shares, 1) == 1)
+        free(output);
+}
+
+static void release_output(void *payload, void *output)
+{
+    (void)payload;
+    output_release(output);
 }
 
 /* --- answers to actions --- */
 
-static void hold(struct worker_process *process, int slot,
+/* The whole input of a tile, from the pieces that came and what is kept: new, or NULL. */
+static void *assemble(const struct worker_process *process,
+                      const struct tess_task_key *key, const struct tess_parts *pieces,
+                      const void *payload)
+{
+    const void *outputs[TESS_KEPT_MAX] = {NULL};
+    void *input = malloc((size_t)tess_parts_bytes(
+        &tess_work_tile(process->work, key->stage, key->tile)->inputs));
+    for (int i = 0; i < TESS_KEPT_MAX; i++)
+        outputs[i] = process->kept[i] ? process->kept[i]->bytes : NULL;
+    if (input)
+        tess_kept_assemble(tess_worker_kept(process->machine), process->work, key,
+                           outputs, pieces, payload, input);
+    return input;
+}
+
+static void hold(struct worker_process *process, const struct tess_worker_action *action,
                  const struct tess_link_event *event)
 {
-    struct input *input = &process->inputs[slot];
+    const struct tess_parts *pieces = &event->message.as.task.parts;
+    const struct tess_parts *parts =
+        &tess_work_tile(process->work, action->key.stage, action->key.tile)->inputs;
+    struct input *input = &process->inputs[action->slot];
     assert(!input->payload && !input->copy);
-    if ((uintptr_t)event->payload % 8 == 0) {
+    if (tess_parts_are_equal(pieces, parts) && (uintptr_t)event->payload % 8 == 0)
         input->payload = tess_link_zmq_keep(process->link);
-        return;
-    }
-    input->copy = malloc((size_t)event->message.payload_bytes);
-    if (input->copy)
-        memcpy(input->copy, event->payload, (size_t)event->message.payload_bytes);
+    else
+        input->copy = assemble(process, &action->key, pieces, event->payload);
 }
 
 static void release(struct worker_process *process, int slot)
@@ -95,7 +138,7 @@ static void compute(struct worker_process *process, int slot,
         tess_work_tile(process->work, key->stage, key->tile);
     const void *bytes =
         input->payload ? tess_link_payload_bytes(input->payload) : input->copy;
-    process->output = bytes ? malloc((size_t)tess_parts_bytes(&tile->outputs)) : NULL;
+    process->output = bytes ? output_new(tess_parts_bytes(&tile->outputs)) : NULL;
     if (!process->output) {
         tess_worker_computed(process->machine, now_us(), slot, TESS_NACK_NOMEM,
                              "no memory for a tile's input or output", 0);
@@ -105,20 +148,38 @@ static void compute(struct worker_process *process, int slot,
     process->computing = slot;
     process->is_released = false;
     tess_tile_thread_start(process->thread, key->stage, key->tile, bytes,
-                           process->output);
+                           process->output->bytes);
+}
+
+static void send_output(struct worker_process *process,
+                        const struct tess_worker_action *action)
+{
+    struct tess_message message = action->message;
+    struct output *output = process->finished;
+    process->finished = NULL;
+    if (action->kept_slot >= 0) {
+        assert(!process->kept[action->kept_slot]);
+        atomic_fetch_add(&output->n_shares, 1);
+        process->kept[action->kept_slot] = output;
+    }
+    tess_wire_seal(&message, output->bytes, tess_parts_bytes(&message.as.result.parts));
+    tess_link_zmq_send(process->link, action->channel, 0, &message, output->bytes,
+                       release_output, output);
 }
 
 static void send(struct worker_process *process, const struct tess_worker_action *action)
 {
-    struct tess_message message = action->message;
-    void *payload = NULL;
-    if (message.kind == TESS_MESSAGE_RESULT) {
-        payload = process->finished;
-        process->finished = NULL;
-        tess_wire_seal(&message, payload, tess_parts_bytes(&message.as.result.parts));
-    }
-    tess_link_zmq_send(process->link, action->channel, 0, &message, payload,
-                       release_payload, NULL);
+    if (action->message.kind == TESS_MESSAGE_RESULT)
+        send_output(process, action);
+    else
+        tess_link_zmq_send(process->link, action->channel, 0, &action->message, NULL,
+                           NULL, NULL);
+}
+
+static void forget(struct worker_process *process, int kept_slot)
+{
+    output_release(process->kept[kept_slot]);
+    process->kept[kept_slot] = NULL;
 }
 
 static void keep_plan(struct worker_process *process, int64_t text_bytes,
@@ -152,8 +213,14 @@ static enum tess_status open_plan(void *context, struct tess_error *error)
     *opened = (struct tess_worker_opened){.credit = process->node->credit};
     if (!process->text)
         return tess_error_nomem(error);
-    return runner->open(runner->self, process->text, (size_t)process->text_bytes,
-                        &opened->work, &opened->peak_bytes, error);
+    enum tess_status status =
+        runner->open(runner->self, process->text, (size_t)process->text_bytes,
+                     &opened->work, &opened->peak_bytes, error);
+    int64_t memory_bytes = process->node->hello.memory_bytes;
+    int64_t left_bytes = memory_bytes > 0 ? memory_bytes - opened->peak_bytes : INT64_MAX;
+    opened->credit.kept_bytes =
+        tess_max_i64(tess_min_i64(left_bytes, most_kept_bytes), 0);
+    return status;
 }
 
 static enum tess_status find_blob(void *context, struct tess_error *error)
@@ -219,7 +286,8 @@ static void act(struct worker_process *process, const struct tess_link_event *ev
             runner->close(runner->self);
             process->work = NULL;
             break;
-        case TESS_WORKER_HOLD: hold(process, action.slot, event); break;
+        case TESS_WORKER_HOLD: hold(process, &action, event); break;
+        case TESS_WORKER_FORGET: forget(process, action.slot); break;
         case TESS_WORKER_COMPUTE: compute(process, action.slot, &action.key); break;
         case TESS_WORKER_RELEASE: release(process, action.slot); break;
         case TESS_WORKER_LEAVE: process->has_left = true; break;
@@ -244,7 +312,7 @@ static void end_tile(struct worker_process *process, const struct tess_tile_done
     tess_worker_computed(process->machine, now_us(), slot, code, done->error.message,
                          done->compute_us);
     act(process, NULL);
-    free(process->finished); /* of a tile that nobody wants any more */
+    output_release(process->finished); /* of a tile that nobody wants any more */
     process->finished = NULL;
 }
 
@@ -333,7 +401,9 @@ static void clean_up(struct worker_process *process)
     tess_tile_thread_destroy(process->thread);
     tess_link_zmq_destroy(process->link);
     tess_worker_destroy(process->machine);
-    free(process->output);
+    output_release(process->output);
+    for (int i = 0; i < TESS_KEPT_MAX; i++)
+        output_release(process->kept[i]);
     free(process->text);
 }
 

@@ -123,3 +123,117 @@ void tess_part_unpack(const struct tess_part *part, const struct tess_part_map *
 {
     copy(part, map, packed, NULL, NULL, into);
 }
+
+static struct tess_range range_meet(struct tess_range a, struct tess_range b)
+{
+    return (struct tess_range){tess_max_int(a.begin, b.begin),
+                               tess_min_int(a.end, b.end)};
+}
+
+bool tess_part_meet(const struct tess_part *a, const struct tess_part *b,
+                    struct tess_part *meet_out)
+{
+    struct tess_part meet = {.tensor = a->tensor,
+                             .rows = range_meet(a->rows, b->rows),
+                             .cols = range_meet(a->cols, b->cols),
+                             .channels = range_meet(a->channels, b->channels),
+                             .element_bytes = a->element_bytes};
+    if (a->tensor != b->tensor || a->element_bytes != b->element_bytes ||
+        !tess_part_is_valid(&meet))
+        return false;
+    *meet_out = meet;
+    return true;
+}
+
+static bool is_inside(const struct tess_part *piece, const struct tess_parts *parts)
+{
+    for (int i = 0; i < parts->n; i++) {
+        struct tess_part meet;
+        if (tess_part_meet(piece, &parts->at[i], &meet) && is_part_equal(&meet, piece))
+            return true;
+    }
+    return false;
+}
+
+bool tess_parts_contain(const struct tess_parts *parts, const struct tess_parts *pieces)
+{
+    for (int i = 0; i < pieces->n; i++)
+        if (!is_inside(&pieces->at[i], parts))
+            return false;
+    return true;
+}
+
+bool tess_parts_meet(const struct tess_parts *a, const struct tess_parts *b)
+{
+    struct tess_part meet;
+    for (int i = 0; i < a->n; i++)
+        for (int j = 0; j < b->n; j++)
+            if (tess_part_meet(&a->at[i], &b->at[j], &meet))
+                return true;
+    return false;
+}
+
+/* Adds the piece of `part` with these rows and columns, if there is one. False: no room. */
+static bool add_piece(struct tess_parts *parts, const struct tess_part *part,
+                      struct tess_range rows, struct tess_range cols)
+{
+    struct tess_part piece = *part;
+    piece.rows = rows;
+    piece.cols = cols;
+    if (!tess_part_is_valid(&piece))
+        return true;
+    if (parts->n == TESS_PARTS_MAX)
+        return false;
+    parts->at[parts->n++] = piece;
+    return true;
+}
+
+bool tess_parts_subtract(struct tess_parts *parts, const struct tess_part *minus)
+{
+    struct tess_parts left = {0};
+    bool fits = true;
+    for (int i = 0; i < parts->n; i++) {
+        const struct tess_part *part = &parts->at[i];
+        struct tess_part gone;
+        if (!tess_part_meet(part, minus, &gone) ||
+            !tess_range_is_equal(gone.channels, part->channels)) {
+            fits = fits && add_piece(&left, part, part->rows, part->cols);
+            continue;
+        }
+        struct tess_range above = {part->rows.begin, gone.rows.begin};
+        struct tess_range below = {gone.rows.end, part->rows.end};
+        struct tess_range before = {part->cols.begin, gone.cols.begin};
+        struct tess_range after = {gone.cols.end, part->cols.end};
+        fits = fits && add_piece(&left, part, above, part->cols) &&
+               add_piece(&left, part, gone.rows, before) &&
+               add_piece(&left, part, gone.rows, after) &&
+               add_piece(&left, part, below, part->cols);
+    }
+    if (fits)
+        *parts = left;
+    return fits;
+}
+
+static size_t packed_offset(const struct tess_part *part, int row, int col, int channel)
+{
+    size_t n_cols = (size_t)tess_range_len(part->cols);
+    size_t n_channels = (size_t)tess_range_len(part->channels);
+    size_t pixel =
+        (size_t)(row - part->rows.begin) * n_cols + (size_t)(col - part->cols.begin);
+    return (pixel * n_channels + (size_t)(channel - part->channels.begin)) *
+           (size_t)part->element_bytes;
+}
+
+void tess_part_move(const struct tess_part *region, const struct tess_part *from_part,
+                    const void *from, const struct tess_part *to_part, void *to)
+{
+    bool has_all = tess_range_is_equal(region->channels, from_part->channels) &&
+                   tess_range_is_equal(region->channels, to_part->channels);
+    int step = has_all ? tess_range_len(region->cols) : 1, first = region->channels.begin;
+    size_t run = (size_t)step * (size_t)tess_range_len(region->channels) *
+                 (size_t)region->element_bytes;
+    for (int row = region->rows.begin; row < region->rows.end; row++)
+        for (int col = region->cols.begin; col < region->cols.end; col += step)
+            memcpy((char *)to + packed_offset(to_part, row, col, first),
+                   (const char *)from + packed_offset(from_part, row, col, first), run);
+}

@@ -12,7 +12,7 @@
 #include "partition/region.h"
 
 enum {
-    TESS_PARTS_MAX = 4,
+    TESS_PARTS_MAX = 12,          /* what a tile reads, or the pieces of it that travel */
     TESS_PART_EXTENT_MAX = 65536, /* rows, columns or channels */
     TESS_PART_TENSORS_MAX = 1024
 };
@@ -37,6 +37,25 @@ int64_t tess_part_bytes(const struct tess_part *part);
 
 /* Bytes of all, one after the other; -1 as above. 0 for no parts. */
 int64_t tess_parts_bytes(const struct tess_parts *parts);
+
+/* Where both are, in *meet_out. False if nowhere. */
+bool tess_part_meet(const struct tess_part *a, const struct tess_part *b,
+                    struct tess_part *meet_out);
+
+/* Is each of the pieces inside one of the parts? */
+bool tess_parts_contain(const struct tess_parts *parts, const struct tess_parts *pieces);
+
+/* Do they have an element in common? */
+bool tess_parts_meet(const struct tess_parts *a, const struct tess_parts *b);
+
+/* Takes what `minus`, with all its channels, covers out of the parts: each that it meets becomes
+ * up to four pieces, in place. False, and the parts as they were, if that would be more than
+ * TESS_PARTS_MAX. */
+bool tess_parts_subtract(struct tess_parts *parts, const struct tess_part *minus);
+
+/* Copies `region` from the bytes of one part, packed, to those of another. Both contain it. */
+void tess_part_move(const struct tess_part *region, const struct tess_part *from_part,
+                    const void *from, const struct tess_part *to_part, void *to);
 
 /* A tensor [h,w,c] in memory without gaps. */
 struct tess_part_map {

@@ -85,7 +85,7 @@ static void pack_part(msgpack_packer *packer, const struct tess_part *part)
 
 static bool pack_parts(msgpack_packer *packer, const struct tess_parts *parts)
 {
-    if (parts->n < 1 || tess_parts_bytes(parts) < 0)
+    if (tess_parts_bytes(parts) < 0)
         return false;
     msgpack_pack_array(packer, (size_t)parts->n);
     for (int i = 0; i < parts->n; i++)
@@ -222,8 +222,7 @@ static bool read_part(const msgpack_object *object, struct tess_part *part)
 
 static bool read_parts(const msgpack_object *object, struct tess_parts *parts)
 {
-    if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size < 1 ||
-        object->via.array.size > TESS_PARTS_MAX)
+    if (object->type != MSGPACK_OBJECT_ARRAY || object->via.array.size > TESS_PARTS_MAX)
         return false;
     parts->n = (int)object->via.array.size;
     for (int i = 0; i < parts->n; i++)

@@ -29,7 +29,7 @@
     }
 #define PARTS(member)                                                                    \
     {                                                                                    \
-        TESS_FIELD_PARTS, AT(member), 1, TESS_PARTS_MAX                                  \
+        TESS_FIELD_PARTS, AT(member), 0, TESS_PARTS_MAX                                  \
     }
 #define KEY(member, low_tile)                                                            \
     UINT64(member.epoch), INT64(member.frame, 0, INT64_MAX),                             \
@@ -88,6 +88,7 @@ static const struct tess_field error[] = {
 static const struct tess_field credit[] = {
     INT(credit.tiles, 0, 64),
     INT64(credit.bytes, 0, INT64_MAX),
+    INT64(credit.kept_bytes, 0, INT64_MAX),
 };
 static const struct tess_field task[] = {KEY(task.key, 0), PARTS(task.parts)};
 static const struct tess_field result[] = {
@@ -97,7 +98,7 @@ static const struct tess_field result[] = {
 };
 static const struct tess_field nack[] = {
     KEY(nack.key, 0),
-    INT(nack.code, TESS_NACK_CRC, TESS_NACK_FAILED),
+    INT(nack.code, TESS_NACK_CRC, TESS_NACK_NOT_KEPT),
     TEXT(nack.text),
 };
 

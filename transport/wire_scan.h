@@ -11,8 +11,8 @@
 
 enum {
     TESS_WIRE_HEADER_MAX_BYTES = 1024,
-    TESS_WIRE_DEPTH_MAX = 4, /* arrays in arrays */
-    TESS_WIRE_ITEMS_MAX = 64 /* arrays and what they hold, all together */
+    TESS_WIRE_DEPTH_MAX = 4,  /* arrays in arrays */
+    TESS_WIRE_ITEMS_MAX = 128 /* arrays and what they hold, all together */
 };
 
 enum tess_wire_scan {

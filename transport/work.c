@@ -15,14 +15,6 @@ const struct tess_work_tile *tess_work_tile(const struct tess_work *work, int st
     return &work->tiles[work->stages[stage].first_tile + tile];
 }
 
-int tess_work_widest(const struct tess_work *work)
-{
-    int widest = 0;
-    for (int i = 0; i < work->n_stages; i++)
-        widest = tess_max_int(widest, work->stages[i].n_tiles);
-    return widest;
-}
-
 int64_t tess_work_largest_payload(const struct tess_work *work)
 {
     int64_t largest = 0;
@@ -112,30 +104,20 @@ static enum tess_status check_parts(const struct tess_work *work, int stage, int
     return TESS_OK;
 }
 
-static bool ranges_meet(struct tess_range a, struct tess_range b)
-{
-    return a.begin < b.end && b.begin < a.end;
-}
-
-static bool parts_meet(const struct tess_part *a, const struct tess_part *b)
-{
-    return a->tensor == b->tensor && ranges_meet(a->rows, b->rows) &&
-           ranges_meet(a->cols, b->cols) && ranges_meet(a->channels, b->channels);
-}
-
 /* Does any output of tile `tile` meet an earlier output of the stage? */
 static bool is_written_twice(const struct tess_work *work, int stage, int tile)
 {
     const struct tess_parts *own = &tess_work_tile(work, stage, tile)->outputs;
+    struct tess_part meet;
     for (int i = 0; i < own->n; i++) {
         for (int other = 0; other < tile; other++) {
             const struct tess_parts *their = &tess_work_tile(work, stage, other)->outputs;
             for (int j = 0; j < their->n; j++)
-                if (parts_meet(&own->at[i], &their->at[j]))
+                if (tess_part_meet(&own->at[i], &their->at[j], &meet))
                     return true;
         }
         for (int j = 0; j < i; j++)
-            if (parts_meet(&own->at[i], &own->at[j]))
+            if (tess_part_meet(&own->at[i], &own->at[j], &meet))
                 return true;
     }
     return false;

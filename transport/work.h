@@ -41,9 +41,6 @@ struct tess_work {
 const struct tess_work_tile *tess_work_tile(const struct tess_work *work, int stage,
                                             int tile);
 
-/* Most tiles of any stage. */
-int tess_work_widest(const struct tess_work *work);
-
 /* Bytes of the largest payload of a tile, in or out. */
 int64_t tess_work_largest_payload(const struct tess_work *work);
 

@@ -244,6 +244,8 @@ void tess_worker_tick(struct tess_worker *w, int64_t now_us)
     if (w->now_us - w->beat_sent_us >= 2 * (int64_t)w->welcome.beat_ms * 1000)
         tess_worker_beat(w);
     tess_worker_plan_tick(w);
+    if (w->now_us - w->busy_us >= KEEP_US)
+        tess_worker_forget_outputs(w);
     leave_if_done(w);
 }
 
@@ -258,12 +260,19 @@ int64_t tess_worker_wake_us(const struct tess_worker *w)
         wake_us = tess_min_i64(wake_us, w->need_sent_us + NEED_US);
     if (w->state == TESS_WORKER_READY)
         wake_us = tess_min_i64(wake_us, w->credit_sent_us + CREDIT_US);
+    if (w->kept.n > 0)
+        wake_us = tess_min_i64(wake_us, w->busy_us + KEEP_US);
     return tess_max_i64(wake_us, w->now_us + 1);
 }
 
 enum tess_worker_state tess_worker_state(const struct tess_worker *w)
 {
     return w->state;
+}
+
+const struct tess_kept *tess_worker_kept(const struct tess_worker *w)
+{
+    return &w->kept;
 }
 
 void tess_worker_assert_valid(const struct tess_worker *w)
@@ -279,6 +288,7 @@ void tess_worker_assert_valid(const struct tess_worker *w)
     }
     assert(n_computing <= 1);
     assert(bytes <= w->credit.bytes);
+    assert(w->kept.n_bytes <= w->kept.limit_bytes && (w->kept.n == 0 || w->is_open));
     assert((w->session != 0) == has_session(w));
     tess_worker_assert_plan_valid(w);
     (void)bytes;

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "transport/kept.h"
 #include "transport/message.h"
 #include "transport/wire.h"
 #include "transport/work.h"
@@ -60,7 +61,8 @@ struct tess_worker_opened {
     const char *text;             /* what is wrong, else NULL */
     const struct tess_work *work; /* borrowed until TESS_WORKER_CLOSE */
     int64_t peak_bytes;
-    struct tess_credit credit; /* at most TESS_WORKER_SLOTS tiles */
+    struct tess_credit credit; /* at most TESS_WORKER_SLOTS tiles and what
+                                  TESS_KEPT_MAX outputs take */
 };
 void tess_worker_opened(struct tess_worker *worker, int64_t now_us,
                         const struct tess_worker_opened *opened);
@@ -83,8 +85,10 @@ int64_t tess_worker_wake_us(const struct tess_worker *worker);
 /* --- what is to be done --- */
 
 enum tess_worker_verb {
-    TESS_WORKER_SEND,  /* `message` on `channel`; RESULT: with the output of `slot`, to be
-                            sealed; others have no payload */
+    TESS_WORKER_SEND, /* `message` on `channel`; RESULT: with the output of `slot`, to be
+                            sealed, and kept as `kept_slot` if that is not -1; others have
+                            no payload */
+    TESS_WORKER_FORGET, /* what is kept in `slot` */
     TESS_WORKER_PLAN,  /* keep the text of the plan: the last text_bytes of the payload of
                             the message just told */
     TESS_WORKER_FIND,  /* how much of blob `index` (`blob`) is in the cache? */
@@ -93,8 +97,9 @@ enum tess_worker_verb {
     TESS_WORKER_OPEN,  /* make ready to compute; all blobs are in the cache */
     TESS_WORKER_CLOSE, /* give back what OPEN took; the work is not looked at any more.
                             Never before what was asked for is answered */
-    TESS_WORKER_HOLD,  /* keep the payload of the message just told in `slot` */
-    TESS_WORKER_COMPUTE, /* tile `key` from the payload in `slot`; one at a time */
+    TESS_WORKER_HOLD, /* keep the input of tile `key` in `slot`: the payload of the message
+                            just told, completed by what is kept of the same frame now */
+    TESS_WORKER_COMPUTE, /* tile `key` from the input in `slot`; one at a time */
     TESS_WORKER_RELEASE, /* free `slot`, after what was sent from it is sent; if it is being
                             computed, when that is done, which is still to be told */
     TESS_WORKER_LEAVE,   /* nothing keeps this process here any more */
@@ -105,7 +110,7 @@ struct tess_worker_action {
     enum tess_worker_verb verb;
     enum tess_channel channel;
     struct tess_message message;
-    int slot;
+    int slot, kept_slot;
     struct tess_task_key key;
     int index;
     struct tess_blob_entry blob;
@@ -119,6 +124,7 @@ bool tess_worker_next(struct tess_worker *worker, struct tess_worker_action *act
 /* --- queries --- */
 enum tess_worker_state tess_worker_state(const struct tess_worker *worker);
 int tess_worker_n_held(const struct tess_worker *worker);
+const struct tess_kept *tess_worker_kept(const struct tess_worker *worker);
 void tess_worker_assert_valid(const struct tess_worker *worker);
 
 #endif

@@ -81,6 +81,7 @@ static bool take_blobs(struct tess_worker *w, const struct tess_plan_message *pl
 
 static void close_plan(struct tess_worker *w)
 {
+    tess_worker_forget_outputs(w);
     if (w->is_open)
         tess_worker_act(w, TESS_WORKER_CLOSE);
     w->is_open = false;
@@ -194,6 +195,7 @@ void tess_worker_opened(struct tess_worker *w, int64_t now_us,
     w->peak_bytes = opened->peak_bytes;
     w->credit = opened->credit;
     w->credit.tiles = tess_min_int(w->credit.tiles, TESS_WORKER_SLOTS);
+    w->kept.limit_bytes = w->credit.kept_bytes;
     if (w->state == TESS_WORKER_FETCHING) {
         w->state = TESS_WORKER_READY;
         tess_worker_send_ready(w);

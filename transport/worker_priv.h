@@ -12,6 +12,7 @@ enum {
     HELLO_REFUSED_US = 5000000, /* after the coordinator said no */
     NEED_US = 1000000,          /* a NEED without an answer is repeated */
     CREDIT_US = 1000000,        /* CREDIT is repeated, in case it got lost */
+    KEEP_US = 3000000,          /* outputs are kept so long after the last tile */
     NEED_BYTES = 1 << 20,
     BLOB_TRIES = 3 /* a blob that proves wrong so often is given up */
 };
@@ -57,6 +58,8 @@ struct tess_worker {
 
     struct slot slots[TESS_WORKER_SLOTS];
     uint64_t n_tasks;
+    struct tess_kept kept;
+    int64_t busy_us; /* when the last tile came or was computed */
 
     struct tess_worker_action actions[WORKER_ACTIONS]; /* ring */
     int first_action, n_actions;
@@ -86,5 +89,6 @@ void tess_worker_on_task(struct tess_worker *w, const struct tess_message *messa
                          bool is_payload_good);
 void tess_worker_on_cancel(struct tess_worker *w, const struct tess_task_key *key);
 void tess_worker_drop_tiles(struct tess_worker *w); /* the session is over */
+void tess_worker_forget_outputs(struct tess_worker *w);
 
 #endif

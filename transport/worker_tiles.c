@@ -78,9 +78,20 @@ static int judge_task(const struct tess_worker *w, const struct tess_task_messag
         return w->state == TESS_WORKER_DRAINING ? TESS_NACK_BUSY : TESS_NACK_NO_PLAN;
     const struct tess_work_tile *tile =
         tess_work_tile(w->work, task->key.stage, task->key.tile);
-    if (!tile || !tess_parts_are_equal(&tile->inputs, &task->parts))
+    if (!tile || !tess_parts_contain(&tile->inputs, &task->parts))
         return TESS_NACK_SHAPE;
-    return is_payload_good ? 0 : TESS_NACK_CRC;
+    if (!is_payload_good)
+        return TESS_NACK_CRC;
+    return tess_kept_completes(&w->kept, w->work, &task->key, &task->parts)
+               ? 0
+               : TESS_NACK_NOT_KEPT;
+}
+
+static void hold(struct tess_worker *w, int index)
+{
+    struct tess_worker_action *action = tess_worker_act(w, TESS_WORKER_HOLD);
+    action->slot = index;
+    action->key = w->slots[index].key;
 }
 
 void tess_worker_on_task(struct tess_worker *w, const struct tess_message *message,
@@ -94,16 +105,19 @@ void tess_worker_on_task(struct tess_worker *w, const struct tess_message *messa
     }
     if (is_held(w, &task->key))
         return; /* repeated */
-    int index = find_room(w, message->payload_bytes);
+    int64_t input_bytes = tess_parts_bytes(
+        &tess_work_tile(w->work, task->key.stage, task->key.tile)->inputs);
+    int index = find_room(w, input_bytes);
     if (index < 0) {
         nack(w, &task->key, TESS_NACK_BUSY, "");
         return;
     }
     w->slots[index] = (struct slot){.state = SLOT_QUEUED,
                                     .key = task->key,
-                                    .input_bytes = message->payload_bytes,
+                                    .input_bytes = input_bytes,
                                     .order = w->n_tasks++};
-    tess_worker_act(w, TESS_WORKER_HOLD)->slot = index;
+    w->busy_us = w->now_us;
+    hold(w, index);
     compute_next(w);
 }
 
@@ -124,12 +138,39 @@ void tess_worker_on_cancel(struct tess_worker *w, const struct tess_task_key *ke
     }
 }
 
+static void forget(struct tess_worker *w, int slot)
+{
+    tess_worker_act(w, TESS_WORKER_FORGET)->slot = slot;
+}
+
+void tess_worker_forget_outputs(struct tess_worker *w)
+{
+    for (int i = 0; i < w->kept.n; i++)
+        forget(w, w->kept.tiles[i].slot);
+    tess_kept_clear(&w->kept);
+}
+
+/* Where the output that is about to be sent is kept; -1: nowhere. */
+static int keep(struct tess_worker *w, const struct tess_task_key *key)
+{
+    int kept_slot, left[TESS_KEPT_MAX], n_left;
+    int64_t n_bytes =
+        tess_parts_bytes(&tess_work_tile(w->work, key->stage, key->tile)->outputs);
+    if (!tess_kept_add(&w->kept, key, n_bytes, &kept_slot, left, &n_left))
+        return -1;
+    for (int i = 0; i < n_left; i++)
+        forget(w, left[i]);
+    return kept_slot;
+}
+
 static void send_result(struct tess_worker *w, int index, int64_t compute_us)
 {
     const struct slot *slot = &w->slots[index];
+    int kept_slot = keep(w, &slot->key);
     struct tess_message *message = tess_worker_send(w, TESS_MESSAGE_RESULT);
     int last = (w->first_action + w->n_actions - 1) % WORKER_ACTIONS;
     w->actions[last].slot = index;
+    w->actions[last].kept_slot = kept_slot;
     message->as.result.key = slot->key;
     message->as.result.compute_us = compute_us;
     message->as.result.parts =
@@ -141,6 +182,7 @@ void tess_worker_computed(struct tess_worker *w, int64_t now_us, int index, int 
 {
     struct slot *slot = &w->slots[index];
     w->now_us = now_us > w->now_us ? now_us : w->now_us;
+    w->busy_us = w->now_us;
     assert(slot->state == SLOT_COMPUTING);
     if (slot->is_orphan) { /* nobody waits for it */
     } else if (slot->is_cancelled) {
@@ -157,6 +199,7 @@ void tess_worker_computed(struct tess_worker *w, int64_t now_us, int index, int 
 
 void tess_worker_drop_tiles(struct tess_worker *w)
 {
+    tess_worker_forget_outputs(w);
     for (int i = 0; i < TESS_WORKER_SLOTS; i++) {
         if (w->slots[i].state == SLOT_QUEUED)
             release(w, i);

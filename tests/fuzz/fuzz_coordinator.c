@@ -123,7 +123,7 @@ static void answer(struct life *life, bool is_result)
         message.payload_bytes = tess_parts_bytes(&message.as.result.parts);
     } else {
         message.as.nack.key = key;
-        message.as.nack.code = 1 + (int)(take(life) % TESS_NACK_FAILED);
+        message.as.nack.code = 1 + (int)(take(life) % TESS_NACK_NOT_KEPT);
     }
     tell(life, peer, &message, !(how & 64));
 }
@@ -137,8 +137,8 @@ static void say_small(struct life *life, uint32_t peer)
     struct tess_message message = {.kind = kinds[how % 8],
                                    .session = life->sessions[peer]};
     if (message.kind == TESS_MESSAGE_CREDIT)
-        message.as.credit =
-            (struct tess_credit){(int)(how / 8 % 4), how & 128 ? 0 : 1 << 20};
+        message.as.credit = (struct tess_credit){
+            (int)(how / 8 % 4), how & 128 ? 0 : 1 << 20, how & 64 ? 0 : 1 << 14};
     else if (message.kind == TESS_MESSAGE_READY)
         message.as.ready.epoch = how & 8 ? 2 : 1;
     else if (message.kind == TESS_MESSAGE_BEAT)

@@ -22,7 +22,7 @@ struct life {
     int64_t here[BLOBS];
     bool is_asked; /* FIND, PUT or OPEN is under way: `asked` */
     struct tess_worker_action asked;
-    bool is_held[TESS_WORKER_SLOTS];
+    bool is_held[TESS_WORKER_SLOTS], is_kept[TESS_KEPT_MAX];
     int computing;    /* slot, -1: none */
     bool is_released; /* that slot, while it is computed */
     bool is_open;
@@ -39,8 +39,13 @@ static void send(struct life *life, const struct tess_worker_action *action)
 {
     unsigned char header[TESS_WIRE_HEADER_MAX_BYTES];
     struct tess_message message = action->message;
-    if (message.kind == TESS_MESSAGE_RESULT)
+    if (message.kind == TESS_MESSAGE_RESULT) {
         message.payload_bytes = tess_parts_bytes(&message.as.result.parts);
+        if (action->kept_slot >= 0) {
+            assert(!life->is_kept[action->kept_slot]);
+            life->is_kept[action->kept_slot] = true;
+        }
+    }
     if (message.kind == TESS_MESSAGE_NEED)
         life->last_need = message;
     assert(tess_wire_write(&message, header) > 0);
@@ -51,10 +56,11 @@ static void open_plan(struct life *life)
 {
     unsigned how = take(life);
     assert(!life->is_open);
-    struct tess_worker_opened opened = {.status = how & 128 ? TESS_E_BUDGET : TESS_OK,
-                                        .text = "no",
-                                        .work = &life->fake.work,
-                                        .credit = {(int)(how % 5), 1 << 16}};
+    struct tess_worker_opened opened = {
+        .status = how & 128 ? TESS_E_BUDGET : TESS_OK,
+        .text = "no",
+        .work = &life->fake.work,
+        .credit = {(int)(how % 5), 1 << 16, how & 64 ? 0 : 1 << 14}};
     life->is_open = opened.status == TESS_OK;
     tess_worker_opened(life->worker, life->now_us, &opened);
 }
@@ -102,6 +108,21 @@ static void release(struct life *life, int slot)
         life->is_held[slot] = false;
 }
 
+static void forget(struct life *life, int kept_slot)
+{
+    assert(life->is_kept[kept_slot]);
+    life->is_kept[kept_slot] = false;
+}
+
+/* What a tile's input is made of is there. */
+static void check_kept(const struct life *life)
+{
+    const struct tess_kept *kept = tess_worker_kept(life->worker);
+    for (int i = 0; i < kept->n; i++)
+        assert(life->is_kept[kept->tiles[i].slot]);
+    (void)kept;
+}
+
 static void drain_actions(struct life *life)
 {
     struct tess_worker_action action;
@@ -119,6 +140,9 @@ static void drain_actions(struct life *life)
         } else if (action.verb == TESS_WORKER_HOLD) {
             assert(!life->is_held[action.slot]);
             life->is_held[action.slot] = true;
+            check_kept(life);
+        } else if (action.verb == TESS_WORKER_FORGET) {
+            forget(life, action.slot);
         } else if (action.verb == TESS_WORKER_COMPUTE) {
             assert(life->is_open && life->computing < 0 && life->is_held[action.slot]);
             life->computing = action.slot;
@@ -178,6 +202,9 @@ static void send_task(struct life *life)
     const struct tess_work_tile *tile =
         tess_work_tile(&life->fake.work, task->key.stage, task->key.tile);
     task->parts = tile && how < 200 ? tile->inputs : life->fake.tiles[0].outputs;
+    if (tile && where & 128)
+        tess_kept_subtract(tess_worker_kept(life->worker), &life->fake.work, &task->key,
+                           &task->parts);
     message.payload_bytes = tess_parts_bytes(&task->parts);
     tell(life, &message, NULL, how != 199);
 }

@@ -92,16 +92,14 @@ void sim_inject(struct sim *sim, int worker, enum tess_channel channel,
     tess_link_packet_release(&packet);
 }
 
-/* The input parts of a tile, packed. */
-static unsigned char *pack_input(const struct sim *sim, const struct sim_frame *frame,
-                                 const struct tess_task_key *key, int64_t *n_bytes_out)
+/* Parts of a frame's tensors, packed. */
+static unsigned char *pack(const struct sim *sim, const struct sim_frame *frame,
+                           const struct tess_parts *parts, int64_t *n_bytes_out)
 {
-    const struct tess_work_tile *tile =
-        tess_work_tile(&sim->fake.work, key->stage, key->tile);
-    int64_t n_bytes = tess_parts_bytes(&tile->inputs), at = 0;
+    int64_t n_bytes = tess_parts_bytes(parts), at = 0;
     unsigned char *packed = sim_alloc(n_bytes);
-    for (int i = 0; i < tile->inputs.n; i++) {
-        const struct tess_part *part = &tile->inputs.at[i];
+    for (int i = 0; i < parts->n; i++) {
+        const struct tess_part *part = &parts->at[i];
         assert(frame->tensors[part->tensor]);
         tess_part_pack(part, &sim->fake.tensors[part->tensor],
                        frame->tensors[part->tensor], packed + at);
@@ -109,6 +107,14 @@ static unsigned char *pack_input(const struct sim *sim, const struct sim_frame *
     }
     *n_bytes_out = n_bytes;
     return packed;
+}
+
+static unsigned char *pack_input(const struct sim *sim, const struct sim_frame *frame,
+                                 const struct tess_task_key *key, int64_t *n_bytes_out)
+{
+    return pack(sim, frame,
+                &tess_work_tile(&sim->fake.work, key->stage, key->tile)->inputs,
+                n_bytes_out);
 }
 
 static struct sim_frame *find_frame(struct sim *sim, int64_t number)
@@ -129,7 +135,12 @@ static void send(struct sim *sim, const struct tess_coordinator_action *action)
         return; /* that process is gone */
     if (message.kind == TESS_MESSAGE_TASK) {
         struct sim_frame *frame = find_frame(sim, message.as.task.key.frame);
-        payload = pack_input(sim, frame, &message.as.task.key, &n_bytes);
+        payload = pack(sim, frame, &message.as.task.parts, &n_bytes);
+        sim->n_left_out +=
+            n_bytes <
+            tess_parts_bytes(&tess_work_tile(&sim->fake.work, message.as.task.key.stage,
+                                             message.as.task.key.tile)
+                                  ->inputs);
     } else if (message.kind == TESS_MESSAGE_PLAN) {
         n_bytes = SIM_BLOBS * TESS_WIRE_BLOB_ENTRY_BYTES + PLAN_TEXT_BYTES;
         payload = sim_alloc(n_bytes);

@@ -15,7 +15,12 @@
 #include "transport/link_mem.h"
 #include "transport/worker.h"
 
-enum { SIM_WORKERS_MAX = 6, SIM_BLOBS = 3, SIM_BLOB_BYTES = 300000 };
+enum {
+    SIM_WORKERS_MAX = 6,
+    SIM_BLOBS = 3,
+    SIM_BLOB_BYTES = 300000,
+    SIM_KEPT_BYTES = 60000
+};
 
 struct sim_options {
     int n_workers;
@@ -34,6 +39,7 @@ struct sim_worker_faults {
     bool has_no_memory_at_open, has_no_memory_at_tiles;
     bool has_full_disk;
     bool sends_wrong_shape;
+    bool keeps_nothing;  /* from the next plan on */
     const char *kernels; /* NULL: the right ones */
     const char *name;    /* NULL: its own */
 };
@@ -52,6 +58,7 @@ struct sim {
     struct tess_accounts total;            /* of all frames done */
     int64_t n_sent[TESS_MESSAGE_NACK + 1]; /* messages from either side by kind */
     int64_t n_refused;                     /* by tess_wire_read */
+    int64_t n_left_out;                    /* tasks without all of their inputs */
     char told[4096]; /* sentences to the user, a line each, the latest that fit */
     char failure[TESS_WIRE_TEXT];
 };

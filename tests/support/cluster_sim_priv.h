@@ -33,6 +33,7 @@ struct sim_worker {
     struct tess_worker *machine;
     uint64_t incarnation;
     unsigned char *slots[TESS_WORKER_SLOTS]; /* malloc: inputs held */
+    unsigned char *kept[TESS_KEPT_MAX];      /* malloc: outputs kept */
     int computing_slot;
     bool is_released; /* the slot being computed was released before its end */
     struct sim_task task;

@@ -95,7 +95,9 @@ static void open_plan(struct sim *sim, int number)
 {
     struct sim_worker *worker = &sim->workers[number];
     struct tess_worker_opened opened = {
-        .work = &sim->fake.work, .peak_bytes = 10 << 20, .credit = {2, 1 << 20}};
+        .work = &sim->fake.work,
+        .peak_bytes = 10 << 20,
+        .credit = {2, 1 << 20, worker->faults.keeps_nothing ? 0 : SIM_KEPT_BYTES}};
     assert(worker->has_plan);
     for (int i = 0; i < SIM_BLOBS; i++)
         assert(memcmp(worker->disk + (size_t)i * SIM_BLOB_BYTES, sim_blob(i),
@@ -132,6 +134,11 @@ static void send(struct sim *sim, int number, const struct tess_worker_action *a
         if (worker->faults.sends_wrong_shape)
             message.as.result.parts.at[0].tensor ^= 1;
         n_bytes = tess_parts_bytes(&message.as.result.parts);
+        if (action->kept_slot >= 0) {
+            assert(!worker->kept[action->kept_slot]);
+            worker->kept[action->kept_slot] = sim_alloc(n_bytes);
+            memcpy(worker->kept[action->kept_slot], worker->task.output, (size_t)n_bytes);
+        }
     }
     sim_send(sim, number, true, action->channel, &message, worker->task.output, n_bytes);
 }
@@ -144,6 +151,29 @@ static void release_slot(struct sim_worker *worker, int slot)
     }
     free(worker->slots[slot]);
     worker->slots[slot] = NULL;
+}
+
+static void forget(struct sim_worker *worker, int kept_slot)
+{
+    free(worker->kept[kept_slot]);
+    worker->kept[kept_slot] = NULL;
+}
+
+static void hold(struct sim *sim, struct sim_worker *worker,
+                 const struct tess_worker_action *action,
+                 const struct tess_link_packet *packet)
+{
+    struct tess_message message;
+    assert(!worker->slots[action->slot] && packet);
+    if (tess_wire_read(packet->header, (size_t)packet->header_bytes,
+                       packet->payload_bytes, packet->channel, &message,
+                       NULL) != TESS_WIRE_OK)
+        abort();
+    worker->slots[action->slot] = sim_alloc(tess_parts_bytes(
+        &tess_work_tile(&sim->fake.work, action->key.stage, action->key.tile)->inputs));
+    tess_kept_assemble(tess_worker_kept(worker->machine), &sim->fake.work, &action->key,
+                       (const void *const *)worker->kept, &message.as.task.parts,
+                       packet->payload, worker->slots[action->slot]);
 }
 
 /* Carries out all actions; `packet`: the message just told, if it was one. */
@@ -170,9 +200,9 @@ static void act(struct sim *sim, int number, struct tess_link_packet *packet)
             assert(!worker->answer.is_under_way);
             worker->is_open = false;
         } else if (action.verb == TESS_WORKER_HOLD) {
-            assert(!worker->slots[action.slot] && packet && packet->payload);
-            worker->slots[action.slot] = packet->payload;
-            packet->payload = NULL;
+            hold(sim, worker, &action, packet);
+        } else if (action.verb == TESS_WORKER_FORGET) {
+            forget(worker, action.slot);
         } else if (action.verb == TESS_WORKER_COMPUTE) {
             compute(sim, number, &action);
         } else if (action.verb == TESS_WORKER_RELEASE) {
@@ -298,6 +328,8 @@ static void end_process(struct sim_worker *worker)
         free(worker->slots[i]);
         worker->slots[i] = NULL;
     }
+    for (int i = 0; i < TESS_KEPT_MAX; i++)
+        forget(worker, i);
     tess_worker_destroy(worker->machine);
     worker->machine = NULL;
     worker->is_running = worker->is_paused = worker->is_leaving = false;

@@ -54,7 +54,7 @@ struct tess_message tess_sample_message(int index, int64_t *n_bytes_out)
     int64_t n_bytes = 0;
     fill_control(&message, &n_bytes);
     if (message.kind == TESS_MESSAGE_CREDIT) {
-        message.as.credit = (struct tess_credit){2, 8 << 20};
+        message.as.credit = (struct tess_credit){2, 8 << 20, 4 << 20};
     } else if (message.kind == TESS_MESSAGE_TASK) {
         message.as.task = (struct tess_task_message){key, parts};
         n_bytes = PARTS_BYTES;

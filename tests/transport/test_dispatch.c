@@ -10,11 +10,13 @@ static struct tess_dispatch_node node(double cost_per_us, int room_tiles)
                                        .cost_per_us = cost_per_us};
 }
 
+/* All of the input travels, to whichever node. */
 static void fill(struct tess_dispatch_tile *tiles, int n, int64_t cost)
 {
+    static const int64_t moved[4] = {1000, 1000, 1000, 1000};
     for (int i = 0; i < n; i++)
-        tiles[i] =
-            (struct tess_dispatch_tile){.cost = cost, .input_bytes = 1000, .planned = -1};
+        tiles[i] = (struct tess_dispatch_tile){
+            .cost = cost, .input_bytes = 1000, .moved_bytes = moved, .planned = -1};
 }
 
 /* The example of dispatch.h. */

@@ -128,7 +128,7 @@ static void start_board(struct cluster *cluster, int number)
         .coordinator_key = cluster->keys.public_key,
         .payload_bytes = 1 << 20};
     board->node.runner = &board->runner;
-    board->node.credit = (struct tess_credit){2, 1 << 20};
+    board->node.credit = (struct tess_credit){2, 1 << 20, 0};
     board->node.stop = &board->stop;
     board->node.tell = hear;
     board->node.context = board;

@@ -98,15 +98,15 @@ static void test_items_are_limited(void **state)
     char bytes[200] = "\xdc\x00";
     bytes[2] = TESS_WIRE_ITEMS_MAX - 1;
     expect(bytes, 3 + TESS_WIRE_ITEMS_MAX - 1, TESS_SCAN_OK);
-    bytes[2] = TESS_WIRE_ITEMS_MAX;
+    bytes[2] = (char)TESS_WIRE_ITEMS_MAX;
     expect(bytes, 3 + TESS_WIRE_ITEMS_MAX, TESS_SCAN_TOO_MANY);
     /* Many empty arrays cost a byte each. */
     memset(bytes, 0x90, sizeof bytes);
     bytes[0] = '\x9f';
     bytes[1] = '\xdc';
     bytes[2] = 0;
-    bytes[3] = 60;
-    expect(bytes, 100, TESS_SCAN_TOO_MANY);
+    bytes[3] = 120;
+    expect(bytes, 160, TESS_SCAN_TOO_MANY);
 }
 
 static void test_length_is_limited(void **state)

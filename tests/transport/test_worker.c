@@ -108,7 +108,7 @@ static void opened(struct bench *bench, int64_t now_us, enum tess_status status)
     struct tess_worker_opened answer = {.status = status,
                                         .text = status ? "too large" : NULL,
                                         .work = status ? NULL : &bench->fake.work,
-                                        .credit = {2, 1 << 20}};
+                                        .credit = {2, 1 << 20, 0}};
     tess_worker_opened(bench->worker, now_us, &answer);
     tess_worker_assert_valid(bench->worker);
 }
@@ -117,7 +117,7 @@ static void opened(struct bench *bench, int64_t now_us, enum tess_status status)
 static void begin_ready(struct bench *bench, int tiles)
 {
     struct tess_worker_opened opened = {.work = &bench->fake.work,
-                                        .credit = {tiles, 1 << 20}};
+                                        .credit = {tiles, 1 << 20, 0}};
     begin(bench);
     tess_worker_tick(bench->worker, 0);
     sent(bench, TESS_MESSAGE_HELLO);
