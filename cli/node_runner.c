@@ -241,13 +241,14 @@ static void reader_init(struct parts_reader *reader, const struct tess_parts *pa
     }
 }
 
-/* A bundle's maps, side by side in `from`, into parts one after the other. */
-static void split_output(const struct tess_parts *parts, const float *from, float *to)
+/* The first `n` parts, side by side in `from`, one after the other. */
+static void split_output(const struct tess_parts *parts, int n, const float *from,
+                         float *to)
 {
     size_t all = 0, first = 0;
-    for (int i = 0; i < parts->n; i++)
+    for (int i = 0; i < n; i++)
         all += (size_t)tess_range_len(parts->at[i].channels);
-    for (int i = 0; i < parts->n; i++) {
+    for (int i = 0; i < n; i++) {
         const struct tess_part *part = &parts->at[i];
         size_t channels = (size_t)tess_range_len(part->channels);
         size_t n_pixels =
@@ -258,10 +259,35 @@ static void split_output(const struct tess_parts *parts, const float *from, floa
     }
 }
 
-/* `output`: the bundle, dense. */
+/* The results of a tile: its output bundle to `bundle`, each map of its side to its place in the
+ * packed `output`. Returns how many. */
+static int list_results(const struct tess_tile_shape *shape,
+                        const struct tess_parts *parts, float *bundle, void *output,
+                        struct tess_tile_result *results)
+{
+    const struct tess_tile_graph *tile = &shape->tile;
+    int n_main = parts->n - tile->n_sides, n = 0;
+    unsigned char *at = output;
+    results[n++] =
+        (struct tess_tile_result){.op = tile->output_op,
+                                  .h = tess_range_len(tile->output.axis[TESS_ROWS]),
+                                  .w = tess_range_len(tile->output.axis[TESS_COLS]),
+                                  .map = bundle};
+    for (int i = 0; i < parts->n; i++) {
+        if (i >= n_main) {
+            const struct tess_tile_side *side = &tile->sides[i - n_main];
+            results[n++] = (struct tess_tile_result){side->op, side->row, side->col,
+                                                     side->h,  side->w,   (void *)at};
+        }
+        at += tess_part_bytes(&parts->at[i]);
+    }
+    return n;
+}
+
 static enum tess_status run_shape(struct tess_node_runner *runner, int number,
                                   const struct tess_tile_shape *shape, const void *input,
-                                  float *output, struct tess_error *error)
+                                  const struct tess_tile_result *results, int n_results,
+                                  struct tess_error *error)
 {
     const struct tess_work_tile *tile = &runner->job.work.tiles[number];
     struct tess_cluster_place place = runner->job.work.places[number];
@@ -278,16 +304,28 @@ static enum tess_status run_shape(struct tess_node_runner *runner, int number,
         reader_init(&reader, &tile->inputs, input);
     }
     if (status == TESS_OK)
-        status = tess_tile_machine_run(runner->machine, shape->layout,
-                                       shape->tile.origins, &source, output, error);
+        status =
+            tess_tile_machine_run(runner->machine, shape->layout, shape->tile.origins,
+                                  &source, results, n_results, error);
     tess_frame_rows_release(&rows);
     return status;
+}
+
+/* Bytes of the output bundle. */
+static size_t bundle_bytes(const struct tess_tile_shape *shape,
+                           const struct tess_parts *parts)
+{
+    int64_t n_bytes = 0;
+    for (int i = 0; i < parts->n - shape->tile.n_sides; i++)
+        n_bytes += tess_part_bytes(&parts->at[i]);
+    return (size_t)n_bytes;
 }
 
 static enum tess_status run_tile(void *self, int stage, int tile, const void *input,
                                  void *output, struct tess_error *error)
 {
     struct tess_node_runner *runner = self;
+    struct tess_tile_result results[1 + TESS_PARTS_MAX];
     if (runner->is_echo) {
         tess_node_echo_run(input, output);
         return TESS_OK;
@@ -296,17 +334,19 @@ static enum tess_status run_tile(void *self, int stage, int tile, const void *in
     struct tess_cluster_place place = runner->job.work.places[number];
     const struct tess_tile_shape *shape = shape_at(runner, place.stage, place.tile);
     const struct tess_parts *parts = &runner->job.work.tiles[number].outputs;
+    int n_main = parts->n - shape->tile.n_sides;
     if (!shape->layout)
         return too_small(runner, stage, shape, TESS_E_NOMEM, error);
-    if (parts->n == 1)
-        return run_shape(runner, number, shape, input, output, error);
-    float *bundle = malloc((size_t)tess_parts_bytes(parts));
+    float *bundle = n_main == 1 ? output : malloc(bundle_bytes(shape, parts));
     if (!bundle)
         return tess_error_nomem(error);
-    enum tess_status status = run_shape(runner, number, shape, input, bundle, error);
-    if (status == TESS_OK)
-        split_output(parts, bundle, output);
-    free(bundle);
+    int n_results = list_results(shape, parts, bundle, output, results);
+    enum tess_status status =
+        run_shape(runner, number, shape, input, results, n_results, error);
+    if (status == TESS_OK && n_main > 1)
+        split_output(parts, n_main, bundle, output);
+    if (n_main > 1)
+        free(bundle);
     return status;
 }
 

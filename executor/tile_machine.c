@@ -192,48 +192,56 @@ enum tess_status tess_tile_machine_prepare(struct tess_tile_machine *machine,
 
 /* ---- runs ---- */
 
-/* The map that a tile is computed for. */
-struct result {
-    const struct tess_tensor *tensor;
-    int op; /* whose output it is */
-    float *map;
+/* What a tile is computed for. */
+struct results {
+    int n;
+    const struct tess_tile_result *at;
 };
 
-static enum tess_status copy_result(void *context, int op, const struct tess_plane *part,
-                                    struct tess_error *error)
+/* What of the part belongs to the result. */
+static void copy_part(const struct tess_tile_result *result,
+                      const struct tess_plane *part)
 {
-    const struct result *result = context;
-    size_t channels = (size_t)part->channels, n_cols = (size_t)part->n_cols;
-    (void)error;
-    if (op != result->op)
-        return TESS_OK;
-    for (int y = 0; y < part->n_rows; y++) {
+    size_t channels = (size_t)part->channels;
+    int row_end = tess_min_int(part->row + part->n_rows, result->row + result->h);
+    int col_end = tess_min_int(part->col + part->n_cols, result->col + result->w);
+    int col = tess_max_int(part->col, result->col);
+    for (int row = tess_max_int(part->row, result->row); row < row_end; row++) {
+        const float *from = part->data + (size_t)(row - part->row) * part->row_stride +
+                            (size_t)(col - part->col) * part->pixel_stride;
         size_t pixel =
-            (size_t)(part->row + y) * (size_t)result->tensor->w + (size_t)part->col;
-        const float *from = part->data + (size_t)y * part->row_stride;
+            (size_t)(row - result->row) * (size_t)result->w + (size_t)(col - result->col);
         float *to = result->map + pixel * channels;
-        if (part->pixel_stride == channels) {
-            memcpy(to, from, n_cols * channels * sizeof *to);
-            continue;
+        int n_at_once = part->pixel_stride == channels ? col_end - col : 1;
+        for (int x = col; x < col_end; x += n_at_once) {
+            memcpy(to, from, (size_t)n_at_once * channels * sizeof *to);
+            to += channels;
+            from += part->pixel_stride;
         }
-        for (size_t x = 0; x < n_cols; x++)
-            memcpy(to + x * channels, from + x * part->pixel_stride,
-                   channels * sizeof *to);
     }
+}
+
+static enum tess_status copy_results(void *context, int op, const struct tess_plane *part,
+                                     struct tess_error *error)
+{
+    const struct results *results = context;
+    (void)error;
+    for (int i = 0; i < results->n; i++)
+        if (results->at[i].op == op)
+            copy_part(&results->at[i], part);
     return TESS_OK;
 }
 
 enum tess_status tess_tile_machine_run(struct tess_tile_machine *machine,
                                        const struct tess_layout *layout,
                                        const int *origins,
-                                       const struct tess_row_source *input, float *output,
-                                       struct tess_error *error)
+                                       const struct tess_row_source *input,
+                                       const struct tess_tile_result *results,
+                                       int n_results, struct tess_error *error)
 {
-    const struct tess_graph *graph = layout->graph;
     struct seat *seat = NULL;
-    int last = graph->n_ops - 1;
-    struct result result = {&graph->tensors[graph->ops[last].output], last, output};
-    struct tess_observer observer = {copy_result, &result};
+    struct results wanted = {n_results, results};
+    struct tess_observer observer = {copy_results, &wanted};
     enum tess_status status = take_seat(machine, layout, origins, &seat, error);
     if (status != TESS_OK)
         return status;

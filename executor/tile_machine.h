@@ -36,15 +36,21 @@ enum tess_status tess_tile_machine_prepare(struct tess_tile_machine *machine,
                                            const struct tess_layout *layout,
                                            const int *origins, struct tess_error *error);
 
+/* Rows and columns of an op's output, from `row` and `col` on: to `map`, dense [h, w, channels]. */
+struct tess_tile_result {
+    int op, row, col, h, w;
+    float *map;
+};
+
 /* One tile. `layout` is that of the tile's graph, and tells shapes apart: it stays where it is as
  * long as the machine. `origins` [n_ops of the tile's graph]: its ops in the whole network, -1 for
- * those that only the tile has (partition/tile_graph.h). The last op's output goes to `output`,
- * dense [rows, columns, channels]. What executor and source of weights report; another tile may
- * follow. */
+ * those that only the tile has (partition/tile_graph.h). Its outputs go where `results` say. What
+ * executor and source of weights report; another tile may follow. */
 enum tess_status tess_tile_machine_run(struct tess_tile_machine *machine,
                                        const struct tess_layout *layout,
                                        const int *origins,
-                                       const struct tess_row_source *input, float *output,
-                                       struct tess_error *error);
+                                       const struct tess_row_source *input,
+                                       const struct tess_tile_result *results,
+                                       int n_results, struct tess_error *error);
 
 #endif

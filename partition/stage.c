@@ -90,16 +90,65 @@ static void mark_places(struct tess_stage *stage)
     }
 }
 
+static bool is_put_out(const struct tess_stage *stage, int tensor)
+{
+    int place = stage->place[tensor];
+    return place != NOWHERE && place != stage->n_ops &&
+           is_read_outside(stage, &stage->graph->tensors[tensor]);
+}
+
+/* Of what is put out, a map with the fewest rows. */
+static const struct tess_tensor *smallest_output(const struct tess_stage *stage)
+{
+    const struct tess_graph *graph = stage->graph;
+    const struct tess_tensor *smallest = NULL;
+    for (int tensor = 0; tensor < graph->n_tensors; tensor++)
+        if (is_put_out(stage, tensor) &&
+            (!smallest || graph->tensors[tensor].h < smallest->h))
+            smallest = &graph->tensors[tensor];
+    return smallest;
+}
+
+static bool is_read_inside(const struct tess_stage *stage,
+                           const struct tess_tensor *tensor)
+{
+    for (int i = 0; i < tensor->n_consumers; i++) {
+        int output = stage->graph->ops[tensor->consumers[i]].output;
+        int place = stage->place[output];
+        if (place != NOWHERE && place != stage->n_ops)
+            return true;
+    }
+    return false;
+}
+
+/* The bundle for a map that is put out: one of another size than the smallest is on the side, if
+ * it is so and so many times as large. One that is read inside, too, is not: of that a tile
+ * computes what its readers take, which may be less. */
+static struct tess_bundle *bundle_for(struct tess_stage *stage,
+                                      const struct tess_tensor *smallest, int tensor)
+{
+    const struct tess_tensor *map = &stage->graph->tensors[tensor];
+    bool is_alike = map->h == smallest->h && map->w == smallest->w;
+    bool is_multiple = map->h % smallest->h == 0 && map->w % smallest->w == 0;
+    return is_alike || !is_multiple || is_read_inside(stage, map) ? &stage->output
+                                                                  : &stage->side;
+}
+
 static enum tess_status find_bundles(struct tess_stage *stage, struct tess_error *error)
 {
     const struct tess_graph *graph = stage->graph;
+    const struct tess_tensor *smallest = smallest_output(stage);
     enum tess_status status = TESS_OK;
     for (int tensor = 0; tensor < graph->n_tensors && status == TESS_OK; tensor++) {
-        int place = stage->place[tensor];
-        if (place == stage->n_ops)
+        if (stage->place[tensor] == stage->n_ops)
             status = add_tensor(stage, &stage->input, tensor, error);
-        else if (place != NOWHERE && is_read_outside(stage, &graph->tensors[tensor]))
-            status = add_tensor(stage, &stage->output, tensor, error);
+        else if (is_put_out(stage, tensor))
+            status =
+                add_tensor(stage, bundle_for(stage, smallest, tensor), tensor, error);
+    }
+    if (status == TESS_OK && stage->side.n_tensors > 0) {
+        stage->side_scale[TESS_ROWS] = stage->side.h / stage->output.h;
+        stage->side_scale[TESS_COLS] = stage->side.w / stage->output.w;
     }
     return status;
 }
@@ -134,8 +183,10 @@ enum tess_status tess_stage_init(struct tess_stage *stage, const struct tess_gra
     stage->place = malloc(sizeof *stage->place * n_tensors);
     stage->input.tensors = malloc(sizeof *stage->input.tensors * n_tensors);
     stage->output.tensors = malloc(sizeof *stage->output.tensors * (size_t)n_ops);
+    stage->side.tensors = malloc(sizeof *stage->side.tensors * (size_t)n_ops);
     enum tess_status status = TESS_OK;
-    if (!stage->ops || !stage->place || !stage->input.tensors || !stage->output.tensors) {
+    if (!stage->ops || !stage->place || !stage->input.tensors || !stage->output.tensors ||
+        !stage->side.tensors) {
         status = tess_error_nomem(error);
         goto out;
     }
@@ -162,7 +213,26 @@ void tess_stage_release(struct tess_stage *stage)
     free(stage->place);
     free(stage->input.tensors);
     free(stage->output.tensors);
+    free(stage->side.tensors);
     memset(stage, 0, sizeof *stage);
+}
+
+int64_t tess_stage_pixel_values(const struct tess_stage *stage)
+{
+    int64_t n_pixels =
+        (int64_t)stage->side_scale[TESS_ROWS] * stage->side_scale[TESS_COLS];
+    return stage->output.c + n_pixels * stage->side.c;
+}
+
+struct tess_region tess_stage_side(const struct tess_stage *stage,
+                                   const struct tess_region *output)
+{
+    struct tess_region side = *output;
+    for (int axis = TESS_ROWS; axis <= TESS_COLS; axis++) {
+        side.axis[axis].begin *= stage->side_scale[axis];
+        side.axis[axis].end *= stage->side_scale[axis];
+    }
+    return side;
 }
 
 struct tess_region tess_stage_whole(const struct tess_stage *stage)
@@ -234,6 +304,9 @@ void tess_stage_regions(const struct tess_stage *stage, const struct tess_region
     memset(regions_out, 0, sizeof *regions_out * (size_t)(stage->n_ops + 1));
     for (int i = 0; i < stage->output.n_tensors; i++)
         regions_out[stage->place[stage->output.tensors[i]]] = *output;
+    for (int i = 0; i < stage->side.n_tensors; i++)
+        regions_out[stage->place[stage->side.tensors[i]]] =
+            tess_stage_side(stage, output);
     propagate(stage, TESS_ROWS, regions_out);
     propagate(stage, TESS_COLS, regions_out);
     for (int at = 0; at < stage->n_ops; at++) {

@@ -43,6 +43,7 @@ struct making {
     int *cropped;                /* and its latest crop, NONE if there is none, */
     struct tess_region *crops;   /* which holds this region */
     int *origins, capacity;      /* of the ops so far */
+    int result;                  /* tensor in the tile that is the output bundle */
 };
 
 static enum tess_status start(struct making *making, struct tess_error *error)
@@ -288,6 +289,16 @@ static enum tess_status add_output(struct making *making,
     return status;
 }
 
+/* Is it the output of an op that only the tile has? */
+static bool is_own(const struct making *making, int tensor)
+{
+    const struct tess_graph *graph = making->builder.graph;
+    for (int op = 0; op < graph->n_ops; op++)
+        if (graph->ops[op].output == tensor)
+            return making->origins[op] == NONE;
+    return false;
+}
+
 /* The layers keep their numbers; those outside the stage put nothing out. */
 static enum tess_status add_layers(struct making *making, int output,
                                    struct tess_error *error)
@@ -298,8 +309,10 @@ static enum tess_status add_layers(struct making *making, int output,
     enum tess_status status = TESS_OK;
     for (int i = 0; i < whole->n_layers && status == TESS_OK; i++) {
         const struct tess_layer *layer = &whole->layers[i];
-        int tensor = i == last ? output : NONE;
-        if (i < last && layer->tensor >= 0 && stage->place[layer->tensor] >= 0 &&
+        bool is_bundle = i == last && is_own(making, output);
+        int tensor = is_bundle ? output : NONE;
+        if (i <= last && !is_bundle && layer->tensor >= 0 &&
+            stage->place[layer->tensor] >= 0 &&
             stage->place[layer->tensor] < stage->n_ops)
             tensor = making->made[layer->tensor];
         status = tess_graph_builder_add_layer(&making->builder, layer->name, layer->line,
@@ -321,8 +334,36 @@ static enum tess_status make(struct making *making, const struct tess_region *ou
         status = add_output(making, output, &result, error);
     if (status == TESS_OK)
         status = add_layers(making, result, error);
-    assert(status != TESS_OK || result == making->builder.graph->n_tensors - 1);
+    making->result = result;
     return status;
+}
+
+static int op_of(const struct tess_graph *graph, int tensor)
+{
+    return graph->tensors[tensor].producer;
+}
+
+static enum tess_status set_sides(const struct making *making,
+                                  struct tess_tile_graph *tile, struct tess_error *error)
+{
+    const struct tess_stage *stage = making->stage;
+    struct tess_region part = tess_stage_side(stage, &tile->output);
+    size_t n_sides = (size_t)stage->side.n_tensors;
+    tile->sides = calloc(n_sides + 1, sizeof *tile->sides);
+    if (!tile->sides)
+        return tess_error_nomem(error);
+    for (int i = 0; i < stage->side.n_tensors; i++) {
+        int tensor = stage->side.tensors[i];
+        const struct tess_region *has = region_of(making, tensor);
+        tile->sides[tile->n_sides++] = (struct tess_tile_side){
+            .op = op_of(tile->graph, making->made[tensor]),
+            .row = part.axis[TESS_ROWS].begin - has->axis[TESS_ROWS].begin,
+            .col = part.axis[TESS_COLS].begin - has->axis[TESS_COLS].begin,
+            .h = tess_range_len(part.axis[TESS_ROWS]),
+            .w = tess_range_len(part.axis[TESS_COLS])};
+    }
+    tile->output_op = op_of(tile->graph, making->result);
+    return TESS_OK;
 }
 
 enum tess_status tess_tile_graph_init(struct tess_tile_graph *tile,
@@ -345,7 +386,10 @@ enum tess_status tess_tile_graph_init(struct tess_tile_graph *tile,
     making.origins = NULL;
     tile->input = making.regions[stage->n_ops];
     tile->output = *output;
+    status = set_sides(&making, tile, error);
 out:
+    if (status != TESS_OK)
+        tess_tile_graph_release(tile);
     end(&making);
     return status;
 }
@@ -356,5 +400,6 @@ void tess_tile_graph_release(struct tess_tile_graph *tile)
         return;
     tess_graph_destroy(tile->graph);
     free(tile->origins);
+    free(tile->sides);
     memset(tile, 0, sizeof *tile);
 }

@@ -112,7 +112,7 @@ struct tess_cluster_payload tess_cluster_payload_of(const struct tess_stage *sta
                     stage->input.tensors[0] == TESS_GRAPH_INPUT;
     return (struct tess_cluster_payload){
         .in_bytes = tess_region_n_pixels(input) * stage->input.c * (is_bytes ? 1 : 4),
-        .out_bytes = tess_region_n_pixels(output) * stage->output.c * 4};
+        .out_bytes = tess_region_n_pixels(output) * tess_stage_pixel_values(stage) * 4};
 }
 
 struct tess_cluster_tile *tess_cluster_grid(const struct tess_region *whole, int n_rows,

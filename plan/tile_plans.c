@@ -21,11 +21,19 @@ static bool has_size_of(const struct tess_region *a, const struct tess_region *b
            tess_range_len(a->axis[TESS_COLS]) == tess_range_len(b->axis[TESS_COLS]);
 }
 
+static bool has_sides_of(const struct tess_tile_graph *a, const struct tess_tile_graph *b)
+{
+    for (int i = 0; i < a->n_sides; i++)
+        if (a->sides[i].row != b->sides[i].row || a->sides[i].col != b->sides[i].col)
+            return false;
+    return a->n_sides == b->n_sides;
+}
+
 /* Tiles of one stage: others may have other weights. */
 static bool is_alike(const struct tess_tile_graph *a, const struct tess_tile_graph *b)
 {
     return a->graph->hash == b->graph->hash && has_size_of(&a->input, &b->input) &&
-           has_size_of(&a->output, &b->output);
+           has_size_of(&a->output, &b->output) && has_sides_of(a, b);
 }
 
 /* Takes the tile: into the shapes, or away if one of those from `first_shape` on is like it. */

@@ -178,7 +178,7 @@ enum tess_status tess_frame_set_reads(const struct tess_stage *const *stages,
     for (int i = 0; i < n_stages; i++) {
         const struct tess_stage *stage = stages[i];
         frame_stages[i].input_pixel_bytes = 0;
-        frame_stages[i].output_pixel_bytes = (int64_t)stage->output.c * 4;
+        frame_stages[i].output_pixel_bytes = tess_stage_pixel_values(stage) * 4;
         for (int at = 0; at < stage->n_ops; at++)
             stage_of[stage->ops[at]] = i;
         for (int t = 0; t < stage->input.n_tensors; t++) {

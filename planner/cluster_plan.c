@@ -1,7 +1,8 @@
 /* Problem: cut points and tilings of least predicted time over all layers of a network.
  *
- * Method: dynamic programming over cut points in the graph's own order. Stages run one after the
- * other, so with best(b) the least time of ops [0, b):
+ * Method: dynamic programming over cut points in the graph's own order, but for ops that shrink
+ * what must else be sent on: they come as soon as they can (model/graph_reorder.h). Stages run
+ * one after the other, so with best(b) the least time of ops [0, b):
  *     best(0) = 0,   best(b) = min over a < b of best(a) + stage(a, b) + 1 ms               (1)
  * stage(a, b) is the least over the tilings that planner/cluster_tiling.c tries. Memory is asked
  * for afterwards: if a tile of the best plan does not fit its node, tiles of ops [a, b) as large as
@@ -29,6 +30,7 @@
 
 #include "base/arith.h"
 #include "base/text.h"
+#include "model/graph_reorder.h"
 #include "planner/cluster_climb.h"
 #include "planner/cluster_tiling.h"
 
@@ -358,11 +360,12 @@ static enum tess_status check_nodes(const struct tess_cluster *cluster,
     return TESS_OK;
 }
 
-enum tess_status tess_cluster_plan_find(const struct tess_graph *graph,
-                                        const struct tess_cluster *cluster,
-                                        const struct tess_cluster_options *options,
-                                        struct tess_cluster_plan **plan_out,
-                                        struct tess_error *error)
+/* With the ops in the graph's own order. */
+static enum tess_status find_in_order(const struct tess_graph *graph,
+                                      const struct tess_cluster *cluster,
+                                      const struct tess_cluster_options *options,
+                                      struct tess_cluster_plan **plan_out,
+                                      struct tess_error *error)
 {
     struct finder finder = {
         .graph = graph, .cluster = cluster, .options = options, .error = error};
@@ -390,5 +393,45 @@ enum tess_status tess_cluster_plan_find(const struct tess_graph *graph,
     free(finder.forbidden);
     tess_cluster_costs_release(&finder.costs);
     tess_climber_destroy(finder.climber);
+    return status;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+    return (x > y) - (x < y);
+}
+
+/* A plan for the reordered graph becomes one for the graph itself. */
+static void rename_ops(struct tess_cluster_plan *plan, const struct tess_graph *graph,
+                       const int *order)
+{
+    plan->model_hash = graph->hash;
+    for (int i = 0; i < plan->n_stages; i++) {
+        struct tess_cluster_stage *stage = &plan->stages[i];
+        for (int at = 0; at < stage->n_ops; at++)
+            stage->ops[at] = order[stage->ops[at]];
+        qsort(stage->ops, (size_t)stage->n_ops, sizeof *stage->ops, compare_ints);
+    }
+}
+
+enum tess_status tess_cluster_plan_find(const struct tess_graph *graph,
+                                        const struct tess_cluster *cluster,
+                                        const struct tess_cluster_options *options,
+                                        struct tess_cluster_plan **plan_out,
+                                        struct tess_error *error)
+{
+    struct tess_graph *reordered = NULL;
+    int *order = malloc(sizeof *order * (size_t)graph->n_ops);
+    if (!order)
+        return tess_error_nomem(error);
+    tess_graph_shrinking_order(graph, order);
+    enum tess_status status = tess_graph_reorder(graph, order, &reordered, error);
+    if (status == TESS_OK)
+        status = find_in_order(reordered, cluster, options, plan_out, error);
+    if (status == TESS_OK)
+        rename_ops(*plan_out, graph, order);
+    tess_graph_destroy(reordered);
+    free(order);
     return status;
 }

@@ -43,7 +43,8 @@ int64_t tess_cluster_tile_beside(const struct tess_stage *stage,
                                  const struct tess_kernel_facts *facts)
 {
     int64_t bytes = place->is_coordinator
-                        ? bundle_bytes(&stage->input) + bundle_bytes(&stage->output)
+                        ? bundle_bytes(&stage->input) + bundle_bytes(&stage->output) +
+                              bundle_bytes(&stage->side)
                         : 2 * payload->in_bytes + payload->out_bytes;
     if (place->keeps_weights)
         bytes += tess_cluster_weights_bytes(stage->graph, facts) -

@@ -32,7 +32,10 @@ struct piece {
     struct tess_layout *layout;
     struct tess_network_maps maps; /* its input and output, of which both are right */
     float *output;                 /* what a machine computes */
+    float **sides, **right_sides;  /* [tile.n_sides] likewise, what is right of them */
 };
+
+static int n_sides_run; /* checked so far */
 
 /* A network cut into stages and tiles, all of them ready to be run in any order. */
 struct work {
@@ -63,6 +66,36 @@ static struct tess_plan *draw_plan(const struct work *work,
     return tess_random_plan_create(&plans, graph, &facts, rng);
 }
 
+static size_t side_bytes(const struct piece *piece, int i)
+{
+    const struct tess_tile_side *side = &piece->tile.sides[i];
+    int channels = piece->tile.graph->tensors[piece->tile.graph->ops[side->op].output].c;
+    return (size_t)side->h * (size_t)side->w * (size_t)channels * sizeof(float);
+}
+
+/* The maps of the stage's side, each in a bundle of its own. */
+static void add_sides(const struct work *work, const struct tess_stage *stage,
+                      const struct tess_region *output, struct piece *piece)
+{
+    struct tess_region region = tess_stage_side(stage, output);
+    size_t n = (size_t)piece->tile.n_sides + 1;
+    assert_int_equal(piece->tile.n_sides, stage->side.n_tensors);
+    piece->sides = calloc(n, sizeof *piece->sides);
+    piece->right_sides = calloc(n, sizeof *piece->right_sides);
+    assert_true(piece->sides && piece->right_sides);
+    for (int i = 0; i < stage->side.n_tensors; i++) {
+        struct tess_bundle one = stage->side;
+        one.n_tensors = 1;
+        one.tensors = &stage->side.tensors[i];
+        one.c = work->graph->tensors[stage->side.tensors[i]].c;
+        piece->sides[i] = malloc(side_bytes(piece, i));
+        piece->right_sides[i] = malloc(side_bytes(piece, i));
+        assert_true(piece->sides[i] && piece->right_sides[i]);
+        tess_bundle_gather(work->graph, &one, work->whole.maps, &region,
+                           piece->right_sides[i]);
+    }
+}
+
 static void add_piece(struct work *work, const struct tess_stage *stage,
                       const struct tess_region *output, struct tess_rng *rng)
 {
@@ -78,11 +111,12 @@ static void add_piece(struct work *work, const struct tess_stage *stage,
     piece->plan = draw_plan(work, graph, rng);
     assert_int_equal(tess_layout_create(graph, piece->plan, &piece->layout, NULL),
                      TESS_OK);
-    int last = graph->n_tensors - 1;
+    int last = graph->ops[piece->tile.output_op].output;
     piece->maps = tess_network_maps_create(graph);
     piece->output = malloc((size_t)tess_tensor_bytes(&graph->tensors[last]));
     assert_non_null(piece->output);
     memset(piece->output, 0, (size_t)tess_tensor_bytes(&graph->tensors[last]));
+    add_sides(work, stage, output, piece);
     tess_bundle_gather(work->graph, &stage->input, work->whole.maps, &piece->tile.input,
                        piece->maps.maps[TESS_GRAPH_INPUT]);
     tess_bundle_gather(work->graph, &stage->output, work->whole.maps, output,
@@ -144,6 +178,12 @@ static void work_release(struct work *work)
 {
     for (int i = 0; i < work->n_pieces; i++) {
         struct piece *piece = &work->pieces[i];
+        for (int side = 0; side < piece->tile.n_sides; side++) {
+            free(piece->sides[side]);
+            free(piece->right_sides[side]);
+        }
+        free(piece->sides);
+        free(piece->right_sides);
         free(piece->output);
         tess_network_maps_destroy(&piece->maps);
         tess_layout_destroy(piece->layout);
@@ -172,15 +212,31 @@ static struct tess_tile_machine *new_machine(struct work *work, int n_threads,
 static enum tess_status run_piece(struct tess_tile_machine *machine, struct piece *piece,
                                   struct tess_error *error)
 {
+    enum { SIDES_MAX = 16 };
     const struct tess_graph *graph = piece->tile.graph;
-    int last = graph->n_tensors - 1;
+    int last = graph->ops[piece->tile.output_op].output, n_results = 0;
+    const struct tess_tensor *output = &graph->tensors[last];
     struct tess_row_source input = tess_network_maps_input(&piece->maps);
-    size_t bytes = (size_t)tess_tensor_bytes(&graph->tensors[last]);
+    struct tess_tile_result results[1 + SIDES_MAX];
+    size_t bytes = (size_t)tess_tensor_bytes(output);
     memset(piece->output, 0x7f, bytes);
+    results[n_results++] = (struct tess_tile_result){
+        piece->tile.output_op, 0, 0, output->h, output->w, piece->output};
+    assert_true(piece->tile.n_sides <= SIDES_MAX);
+    for (int i = 0; i < piece->tile.n_sides; i++) {
+        const struct tess_tile_side *side = &piece->tile.sides[i];
+        memset(piece->sides[i], 0x7f, side_bytes(piece, i));
+        results[n_results++] = (struct tess_tile_result){
+            side->op, side->row, side->col, side->h, side->w, piece->sides[i]};
+    }
     enum tess_status status = tess_tile_machine_run(
-        machine, piece->layout, piece->tile.origins, &input, piece->output, error);
-    if (status == TESS_OK)
-        assert_memory_equal(piece->output, piece->maps.maps[last], bytes);
+        machine, piece->layout, piece->tile.origins, &input, results, n_results, error);
+    if (status != TESS_OK)
+        return status;
+    assert_memory_equal(piece->output, piece->maps.maps[last], bytes);
+    for (int i = 0; i < piece->tile.n_sides; i++)
+        assert_memory_equal(piece->sides[i], piece->right_sides[i], side_bytes(piece, i));
+    n_sides_run += piece->tile.n_sides;
     return status;
 }
 
@@ -318,6 +374,8 @@ static void test_tiles_in_any_order(void **state)
 {
     (void)state;
     for_networks(20261150, 120, run_in_any_order);
+    print_message("%d maps on the side\n", n_sides_run);
+    assert_true(n_sides_run > 0 || getenv("TESS_TEST_SEED"));
 }
 
 static int read_once(struct work *work, struct tess_rng *rng)

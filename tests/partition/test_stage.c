@@ -85,7 +85,7 @@ static void test_maps_of_two_sizes_are_no_bundle(void **state)
 {
     (void)state;
     int inputs[2] = {0, 1};
-    struct tess_shape large = {8, 8, 2}, small = {4, 4, 2};
+    struct tess_shape large = {9, 9, 2}, small = {4, 4, 2};
     struct tess_op ops[] = {tess_op_neutral(TESS_OP_CONV, 0, &inputs[0]),
                             tess_op_neutral(TESS_OP_MAXPOOL, 1, &inputs[0])};
     ops[1].window = small_graph_window(2, 2, 0);
@@ -100,6 +100,46 @@ static void test_maps_of_two_sizes_are_no_bundle(void **state)
                                        "sizes, of layers 0 and 1 (-1 is the network's "
                                        "input)");
     assert_string_equal(error.hint, "end a stage before or after layer 1");
+    tess_graph_destroy(graph);
+}
+
+/* A convolution and, from its output, half the rows and columns: what skips over that. */
+static void test_larger_maps_are_on_the_side(void **state)
+{
+    (void)state;
+    int inputs[3] = {0, 1, 1};
+    struct tess_shape large = {8, 8, 2}, small = {4, 4, 2}, thin = {8, 8, 1};
+    struct tess_op ops[] = {tess_op_neutral(TESS_OP_CONV, 0, &inputs[0]),
+                            tess_op_neutral(TESS_OP_MAXPOOL, 1, &inputs[1]),
+                            tess_op_neutral(TESS_OP_CONV, 2, &inputs[2])};
+    ops[0].window = small_graph_window(3, 1, 1);
+    ops[1].window = small_graph_window(2, 2, 0);
+    ops[2].window = small_graph_window(1, 1, 0);
+    struct tess_graph *graph =
+        small_graph_create(large, ops, (struct tess_shape[]){large, small, thin}, 3);
+    struct tess_stage stage;
+    struct tess_tile_graph tile;
+    struct tess_region regions[4], output = {{{1, 2}, {0, 4}}};
+    assert_int_equal(tess_stage_init(&stage, graph, (int[]){0, 1, 2}, 3, NULL), TESS_OK);
+    assert_int_equal(stage.output.n_tensors, 1);
+    assert_int_equal(stage.output.tensors[0], 2);
+    assert_int_equal(stage.side.n_tensors, 1);
+    assert_int_equal(stage.side.tensors[0], 3);
+    assert_int_equal(tess_stage_pixel_values(&stage), 2 + 4 * 1);
+    tess_stage_regions(&stage, &output, regions);
+    check_range(regions[0].axis[TESS_ROWS], 2, 4);
+    check_range(regions[2].axis[TESS_ROWS], 2, 4);
+    check_range(regions[3].axis[TESS_ROWS], 1, 5);
+    assert_int_equal(tess_tile_graph_init(&tile, &stage, &output, NULL), TESS_OK);
+    tess_graph_assert_valid(tile.graph);
+    assert_int_equal(tile.origins[tile.output_op], 1);
+    assert_int_equal(tile.n_sides, 1);
+    assert_int_equal(tile.origins[tile.sides[0].op], 2);
+    assert_int_equal(tile.sides[0].row, 0);
+    assert_int_equal(tile.sides[0].h, 2);
+    assert_int_equal(tile.sides[0].w, 8);
+    tess_tile_graph_release(&tile);
+    tess_stage_release(&stage);
     tess_graph_destroy(graph);
 }
 
@@ -154,6 +194,11 @@ static void check_stage(const struct tess_stage *stage, struct tess_rng *rng)
             assert_true(
                 is_within(output.axis[axis],
                           regions[stage->place[stage->output.tensors[i]]].axis[axis]));
+        struct tess_region side = tess_stage_side(stage, &output);
+        for (int i = 0; i < stage->side.n_tensors; i++)
+            assert_true(
+                is_within(side.axis[axis],
+                          regions[stage->place[stage->side.tensors[i]]].axis[axis]));
     }
     free(regions);
 }
@@ -193,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_the_worked_examples),
         cmocka_unit_test(test_tiles_of_one_shape_inside_the_map_are_one_network),
         cmocka_unit_test(test_maps_of_two_sizes_are_no_bundle),
+        cmocka_unit_test(test_larger_maps_are_on_the_side),
         cmocka_unit_test(test_stages_of_random_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
