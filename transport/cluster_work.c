@@ -36,24 +36,25 @@ static void number_bundle(struct maker *maker, const struct tess_bundle *bundle)
     }
 }
 
-static void set_parts(const struct maker *maker, const struct tess_bundle *bundle,
+/* Adds the maps of a bundle, within the region, to the parts. */
+static void add_parts(const struct maker *maker, const struct tess_bundle *bundle,
                       const struct tess_region *region, struct tess_parts *parts)
 {
     for (int i = 0; i < bundle->n_tensors; i++) {
+        struct tess_part *part = &parts->at[parts->n++];
         int number = maker->numbers[bundle->tensors[i]];
         const struct tess_part_map *map = &maker->work->maps[number];
-        parts->at[i] = (struct tess_part){.tensor = number,
-                                          .rows = region->axis[TESS_ROWS],
-                                          .cols = region->axis[TESS_COLS],
-                                          .channels = {0, map->c},
-                                          .element_bytes = map->element_bytes};
+        *part = (struct tess_part){.tensor = number,
+                                   .rows = region->axis[TESS_ROWS],
+                                   .cols = region->axis[TESS_COLS],
+                                   .channels = {0, map->c},
+                                   .element_bytes = map->element_bytes};
         if (bundle->tensors[i] == TESS_GRAPH_INPUT && maker->input) {
-            parts->at[i].rows =
+            part->rows =
                 maker->input->rows(maker->input->context, region->axis[TESS_ROWS]);
-            parts->at[i].cols = (struct tess_range){0, map->w};
+            part->cols = (struct tess_range){0, map->w};
         }
     }
-    parts->n = bundle->n_tensors;
 }
 
 /* The costliest first; of equal ones the first. */
@@ -84,8 +85,10 @@ static enum tess_status add_tiles(struct maker *maker, int number,
     for (int i = 0; i < has->n_tiles; i++) {
         int at = work->work.n_tiles++;
         tess_stage_regions(stage, &has->tiles[i].output, regions);
-        set_parts(maker, &stage->input, &regions[stage->n_ops], &work->tiles[at].inputs);
-        set_parts(maker, &stage->output, &has->tiles[i].output, &work->tiles[at].outputs);
+        struct tess_region side = tess_stage_side(stage, &has->tiles[i].output);
+        add_parts(maker, &stage->input, &regions[stage->n_ops], &work->tiles[at].inputs);
+        add_parts(maker, &stage->output, &has->tiles[i].output, &work->tiles[at].outputs);
+        add_parts(maker, &stage->side, &side, &work->tiles[at].outputs);
         work->tiles[at].cost =
             maker->has_times
                 ? tess_max_i64((int64_t)(has->tiles[i].predicted_us * 1000), 1)
@@ -106,8 +109,8 @@ static enum tess_status add_stage(struct maker *maker, int number)
         tess_stage_init(&stage, maker->graph, has->ops, has->n_ops, maker->error);
     if (status != TESS_OK)
         return status;
-    int most = stage.input.n_tensors > stage.output.n_tensors ? stage.input.n_tensors
-                                                              : stage.output.n_tensors;
+    int most = tess_max_int(stage.input.n_tensors,
+                            stage.output.n_tensors + stage.side.n_tensors);
     if (most > TESS_PARTS_MAX) {
         tess_stage_release(&stage);
         tess_error_set(maker->error, TESS_E_CONFIG,
@@ -119,6 +122,7 @@ static enum tess_status add_stage(struct maker *maker, int number)
     }
     number_bundle(maker, &stage.input);
     number_bundle(maker, &stage.output);
+    number_bundle(maker, &stage.side);
     status = add_tiles(maker, number, &stage);
     tess_stage_release(&stage);
     return status;
@@ -159,6 +163,8 @@ static enum tess_status make(struct maker *maker)
     work->work.n_stages = plan->n_stages;
     work->work.stages = work->stages;
     work->work.tiles = work->tiles;
+    if (status == TESS_OK)
+        tess_work_set_rests(&work->work, work->tiles);
     return status == TESS_OK ? tess_work_check(&work->work, maker->error) : status;
 }
 

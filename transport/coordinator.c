@@ -339,7 +339,9 @@ static void assert_frame_valid(const struct tess_coordinator *c,
     for (int t = 0; t < work->n_tiles; t++) {
         const struct tile_state *tile = &frame->tiles[t];
         int n_open = 0, n_winners = 0;
-        assert(tile->n_missing >= 0 && (tile->n_missing == 0 || tile->n_attempts == 0));
+        assert(tile->n_unbegun >= 0 && tile->n_missing >= tile->n_unbegun);
+        assert(tile->n_unbegun == 0 || tile->n_attempts == 0);
+        assert(tile->is_won == (tile->has_early && tile->has_rest));
         for (int a = 0; a < tile->n_attempts; a++) {
             n_open += tile->attempts[a].end == TESS_ATTEMPT_OPEN;
             n_winners += tile->attempts[a].end == TESS_ATTEMPT_WON;

@@ -120,15 +120,16 @@ int64_t tess_coordinator_wake_us(const struct tess_coordinator *coordinator);
 /* --- what is to be done --- */
 
 enum tess_coordinator_verb {
-    TESS_DO_SEND,       /* `message` to `peer` of `channel`; fill in and seal its payload:
+    TESS_DO_SEND,    /* `message` to `peer` of `channel`; fill in and seal its payload:
                            PLAN: blob entries and text; BLOB: the bytes it names; TASK: the
                            parts that it names. A message that cannot be sent is
                            dropped: the coordinator notices by itself. */
-    TESS_DO_COMPUTE,    /* tile `key` here, into memory of its own. Its input must stay
+    TESS_DO_COMPUTE, /* tile `key` here, into memory of its own. Its input must stay
                            readable until it is done even if the frame ends before. One at
                            a time. */
-    TESS_DO_STORE,      /* the outputs of tile `key`: from the payload of the message just
-                           told, or if `is_own` from the computation just told */
+    TESS_DO_STORE, /* parts `stored` of the outputs of tile `key`, out of parts `came`: the
+                           payload of the message just told, or if `is_own` what the computation
+                           just told has made */
     TESS_DO_STAGE_DONE, /* stage key.stage of frame key.frame, and all before: tensors that
                            no later one reads are not needed any more */
     TESS_DO_FRAME_DONE,   /* frame key.frame is complete; `accounts` are closed */
@@ -144,6 +145,8 @@ struct tess_coordinator_action {
     struct tess_message message;
     struct tess_task_key key;
     bool is_own;
+    struct tess_parts came, stored;
+    bool is_first; /* of what is stored of the tile */
     /* STORE: who computed it, when it was sent there, and for how long it was computed. */
     int node;
     int64_t sent_us, compute_us;

@@ -150,7 +150,7 @@ static void begin_frame(struct tess_coordinator *c, struct frame *frame)
     frame->stage = 0;
     frame->stuck_since_us = -1;
     for (int t = 0; t < work->n_tiles; t++) {
-        frame->tiles[t].n_missing = c->n_before[t];
+        frame->tiles[t].n_missing = frame->tiles[t].n_unbegun = c->n_before[t];
         frame->accounts.needed_bytes += tess_parts_bytes(&work->tiles[t].outputs);
     }
 }
@@ -259,44 +259,80 @@ struct timing {
     int64_t sent_us, compute_us;
 };
 
-/* Tiles that read what this one has written lack one less. */
+/* Tiles that read what this one has written lack one less: all of it, or its early part. */
 static void supply_readers(struct tess_coordinator *c, struct frame *frame,
-                           const struct tess_task_key *key)
+                           const struct tess_task_key *key, bool is_early)
 {
     const struct tess_work *work = c->config.work;
     const struct tess_work_tile *writer = tess_work_tile(work, key->stage, key->tile);
     for (int s = key->stage + 1; s < work->n_stages; s++)
         for (int t = 0; t < work->stages[s].n_tiles && c->reads[s] >> key->stage & 1; t++)
-            if (tess_parts_meet(&tess_work_tile(work, s, t)->inputs, &writer->outputs))
-                frame->tiles[work->stages[s].first_tile + t].n_missing--;
+            if (tess_parts_meet(&tess_work_tile(work, s, t)->inputs, &writer->outputs)) {
+                struct tile_state *reader = &frame->tiles[work->stages[s].first_tile + t];
+                reader->n_unbegun -= is_early;
+                reader->n_missing -= !is_early;
+            }
 }
 
 static void win(struct tess_coordinator *c, struct frame *frame, struct attempt *attempt,
-                const struct tess_task_key *key, int number, struct timing timing)
+                const struct tess_task_key *key)
 {
-    int64_t bytes =
-        tess_parts_bytes(&tess_work_tile(c->config.work, key->stage, key->tile)->outputs);
+    struct tile_state *tile = tile_at(c, frame, key);
+    end_attempt(frame, tile, attempt, TESS_ATTEMPT_WON);
+    tile->is_won = true;
+    frame->n_won[key->stage]++;
+    if (tile->n_open > 0)
+        cancel_others(c, frame, key);
+    supply_readers(c, frame, key, false);
+    end_stages(c, frame);
+}
+
+/* Asks for what of `parts` is not stored yet to be stored. */
+static void store(struct tess_coordinator *c, struct frame *frame,
+                  const struct tess_result *result, int number, struct timing timing)
+{
+    const struct tess_work_tile *work =
+        tess_work_tile(c->config.work, result->key.stage, result->key.tile);
+    struct tile_state *tile = tile_at(c, frame, &result->key);
+    bool is_whole = tess_parts_are_equal(&result->parts, &work->outputs);
+    bool is_rest = !is_whole && tess_parts_are_equal(&result->parts, &work->rest);
+    bool takes_early = !is_rest && !tile->has_early;
+    bool takes_rest = (is_rest || is_whole) && !tile->has_rest;
+    if (!takes_early && !takes_rest)
+        return;
     struct tess_coordinator_action *action = tess_coordinator_act(c, TESS_DO_STORE);
-    action->key = *key;
+    action->key = result->key;
     action->is_own = number == 0;
     action->node = number;
     action->sent_us = timing.sent_us;
     action->compute_us = timing.compute_us;
-    struct tile_state *tile = tile_at(c, frame, key);
-    end_attempt(frame, tile, attempt, TESS_ATTEMPT_WON);
-    tile->is_won = true;
-    frame->accounts.won_bytes += bytes;
-    frame->n_won[key->stage]++;
-    if (tile->n_open > 0)
-        cancel_others(c, frame, key);
-    supply_readers(c, frame, key);
-    end_stages(c, frame);
+    action->is_first = !tile->has_early && !tile->has_rest;
+    action->came = result->parts;
+    action->stored = takes_early && takes_rest ? work->outputs
+                     : takes_rest              ? work->rest
+                                               : tess_work_early(work);
+    frame->accounts.won_bytes += tess_parts_bytes(&action->stored);
+    if (takes_early)
+        supply_readers(c, frame, &result->key, true);
+    tile->has_early = tile->has_early || takes_early;
+    tile->has_rest = tile->has_rest || takes_rest;
 }
 
-/* A valid result: books it, and its node's if it won. */
-static void book_result(struct tess_coordinator *c, const struct tess_task_key *key,
+/* Is there more to come of it? */
+static bool is_early_part(const struct tess_coordinator *c,
+                          const struct tess_result *result)
+{
+    const struct tess_work_tile *tile =
+        tess_work_tile(c->config.work, result->key.stage, result->key.tile);
+    return tile->rest.n > 0 && !tess_parts_are_equal(&result->parts, &tile->rest) &&
+           !tess_parts_are_equal(&result->parts, &tile->outputs);
+}
+
+/* A valid result: books it, and its node's if it won. The attempt ends with the last of it. */
+static void book_result(struct tess_coordinator *c, const struct tess_result *result,
                         int number, struct timing timing)
 {
+    const struct tess_task_key *key = &result->key;
     struct frame *frame;
     struct attempt *attempt = find_attempt(c, key, number, &frame);
     if (!attempt ||
@@ -305,15 +341,18 @@ static void book_result(struct tess_coordinator *c, const struct tess_task_key *
         return;
     }
     struct tile_state *tile = tile_at(c, frame, key);
-    if (tile->is_won) {
+    bool was_won = tile->is_won;
+    bool was_lost = attempt->end == TESS_ATTEMPT_LOST;
+    if (!was_won)
+        store(c, frame, result, number, timing);
+    if (!was_won && tile->has_early && tile->has_rest) {
+        win(c, frame, attempt, key);
+        c->nodes[number].report.n_won++;
+        c->nodes[number].report.compute_us += timing.compute_us;
+    } else if (!is_early_part(c, result)) {
         end_attempt(frame, tile, attempt,
-                    attempt->end == TESS_ATTEMPT_LOST ? TESS_ATTEMPT_LATE
-                                                      : TESS_ATTEMPT_DUPLICATE);
-        return;
+                    was_lost ? TESS_ATTEMPT_LATE : TESS_ATTEMPT_DUPLICATE);
     }
-    win(c, frame, attempt, key, number, timing);
-    c->nodes[number].report.n_won++;
-    c->nodes[number].report.compute_us += timing.compute_us;
 }
 
 /* A rate per us, after `amount` took `us`: an average over the last `memory_us` or so, in which a
@@ -345,12 +384,35 @@ static int64_t measure(struct tess_coordinator *c, struct node *node,
     return compute_us;
 }
 
+bool tess_frames_has_inputs(const struct tess_coordinator *c, const struct frame *frame,
+                            int tile, const struct tess_parts *missing)
+{
+    const struct tess_work *work = c->config.work;
+    int stage = tess_frames_key(c, frame, tile).stage;
+    if (frame->tiles[tile].n_missing == 0)
+        return true;
+    for (int t = 0; t < work->stages[stage].first_tile; t++) {
+        const struct tile_state *writer = &frame->tiles[t];
+        const struct tess_work_tile *of = &work->tiles[t];
+        if (writer->is_won || !tess_parts_meet(&work->tiles[tile].inputs, &of->outputs))
+            continue;
+        if (!writer->has_early || tess_parts_meet(missing, &of->rest))
+            return false;
+    }
+    return true;
+}
+
 static bool is_right_shape(const struct tess_coordinator *c,
                            const struct tess_result *result)
 {
     const struct tess_work_tile *tile =
         tess_work_tile(c->config.work, result->key.stage, result->key.tile);
-    return tile && tess_parts_are_equal(&tile->outputs, &result->parts);
+    if (!tile)
+        return false;
+    struct tess_parts early = tess_work_early(tile);
+    return tess_parts_are_equal(&tile->outputs, &result->parts) ||
+           (tile->rest.n > 0 && (tess_parts_are_equal(&early, &result->parts) ||
+                                 tess_parts_are_equal(&tile->rest, &result->parts)));
 }
 
 /* The node answered, uselessly: an open attempt is lost, the node is free again. */
@@ -360,6 +422,39 @@ static void lose_key(struct tess_coordinator *c, struct node *node,
     int index = find_held(node, key);
     if (index >= 0)
         tess_frames_lose(c, node, index);
+}
+
+/* The worker keeps what it sends first. */
+static void keep(const struct tess_coordinator *c, struct node *node,
+                 const struct tess_message *message)
+{
+    const struct tess_result *result = &message->as.result;
+    const struct tess_work_tile *tile =
+        tess_work_tile(c->config.work, result->key.stage, result->key.tile);
+    int slot;
+    if (node->session == message->session &&
+        !(tile->rest.n > 0 && tess_parts_are_equal(&result->parts, &tile->rest)))
+        tess_kept_add(&node->kept, &result->key, tess_parts_bytes(&tile->outputs), &slot,
+                      NULL, NULL);
+}
+
+/* What the node held for this result, it holds no more, or only the rest of its output. */
+static struct timing let_go(struct tess_coordinator *c, struct node *node,
+                            const struct tess_result *result, int64_t payload_bytes)
+{
+    int index = find_held(node, &result->key);
+    struct timing timing = {0, 0};
+    if (index < 0)
+        return timing;
+    struct held *held = &node->held[index];
+    timing.sent_us = held->sent_us;
+    if (!held->is_early)
+        held->compute_us = measure(c, node, held, result->compute_us, payload_bytes);
+    timing.compute_us = held->compute_us;
+    held->is_early = is_early_part(c, result);
+    if (!held->is_early)
+        drop_held(node, index);
+    return timing;
 }
 
 void tess_frames_result(struct tess_coordinator *c, struct node *node,
@@ -385,32 +480,19 @@ void tess_frames_result(struct tess_coordinator *c, struct node *node,
             tess_nodes_end(c, node, TESS_NODE_REFUSED, "sent a result of another shape");
         return;
     }
-    int index = find_held(node, &result->key);
-    int slot;
     node->n_bad = 0;
-    if (node->session == message->session)
-        tess_kept_add(&node->kept, &result->key, message->payload_bytes, &slot, NULL,
-                      NULL);
-    struct timing timing = {0, 0};
-    if (index >= 0) {
-        timing.sent_us = node->held[index].sent_us;
-        timing.compute_us = measure(c, node, &node->held[index], result->compute_us,
-                                    message->payload_bytes);
-        drop_held(node, index);
-    }
-    book_result(c, &result->key, (int)(node - c->nodes), timing);
+    keep(c, node, message);
+    book_result(c, result, (int)(node - c->nodes),
+                let_go(c, node, result, message->payload_bytes));
 }
 
 void tess_frames_own(struct tess_coordinator *c, const struct tess_task_key *key,
                      int64_t compute_us)
 {
-    struct node *own = &c->nodes[0];
-    int index = find_held(own, key);
-    assert(index >= 0);
-    struct timing timing = {own->held[index].sent_us,
-                            measure(c, own, &own->held[index], compute_us, 0)};
-    drop_held(own, index);
-    book_result(c, key, 0, timing);
+    struct tess_result result = {
+        *key, compute_us, tess_work_tile(c->config.work, key->stage, key->tile)->outputs};
+    assert(find_held(&c->nodes[0], key) >= 0);
+    book_result(c, &result, 0, let_go(c, &c->nodes[0], &result, 0));
 }
 
 /* --- refusals --- */

@@ -26,12 +26,24 @@ static double slowness(const struct tess_coordinator *c, const struct node *node
     double worst = 1;
     for (int h = 0; h < node->n_held; h++) {
         const struct held *held = &node->held[h];
+        if (held->is_early)
+            continue;
         double predicted = (double)tess_max_i64(held->finish_us - held->sent_us, 1);
         double elapsed = (double)(c->now_us - held->sent_us - LATE_SLACK_US);
         if (elapsed / predicted > worst)
             worst = elapsed / predicted;
     }
     return worst;
+}
+
+/* Tiles that are computed and of which only the rest is missing take no room there. */
+static int room_tiles(const struct node *node, int number)
+{
+    int n_computed = 0;
+    for (int h = 0; h < node->n_held; h++)
+        n_computed += node->held[h].is_early;
+    int window = tess_min_int(node->credit.tiles, number ? WINDOW_TILES : 1);
+    return tess_min_int(window - (node->n_held - n_computed), HELD_MAX - node->n_held);
 }
 
 static struct tess_dispatch_node describe(const struct tess_coordinator *c, int number)
@@ -46,11 +58,12 @@ static struct tess_dispatch_node describe(const struct tess_coordinator *c, int 
         .cost_per_us = node->cost_per_us / slowness(c, node),
         .link_bytes_per_us = node->link_bytes_per_us,
         .latency_us = node->latency_us,
-        .room_tiles =
-            tess_min_int(node->credit.tiles, number ? WINDOW_TILES : 1) - node->n_held,
+        .room_tiles = room_tiles(node, number),
         .room_bytes = node->credit.bytes};
     for (int h = 0; h < node->n_held; h++) {
         const struct held *held = &node->held[h];
+        if (held->is_early)
+            continue;
         of.room_bytes -= held->input_bytes;
         if (held->arrive_us > c->now_us &&
             (double)(held->arrive_us - c->now_us) > of.link_free_us)
@@ -124,7 +137,8 @@ static void add_waiting(struct tess_coordinator *c, int frame, int tile, int *n_
         .output_bytes = tess_parts_bytes(&work->outputs),
         .unable_nodes = unable_nodes(c, &of->tiles[tile], input_bytes),
         .planned = planned};
-    if (c->config.is_static && planned >= 0)
+    bool must_stay = c->config.is_static || of->tiles[tile].n_missing > 0;
+    if (must_stay && planned >= 0)
         c->waiting[*n_waiting - 1].unable_nodes |= all_but(planned);
 }
 
@@ -153,7 +167,7 @@ static bool needs_second(const struct tess_coordinator *c, const struct frame *f
 {
     const struct held *held = only_attempt(c, frame, tile);
     return held && frame->tiles[tile].n_attempts < ATTEMPTS_MAX &&
-           tess_give_is_late(c, held);
+           frame->tiles[tile].n_missing == 0 && tess_give_is_late(c, held);
 }
 
 /* A second attempt pays off once the first has been waited for as long as the second would take:
@@ -176,6 +190,22 @@ static int next_frame(const struct tess_coordinator *c, int64_t number)
     return next;
 }
 
+/* Can the tile be given to any node, or to the one that it is planned for and that has kept what
+ * is not here yet? */
+static bool is_ready(const struct tess_coordinator *c, const struct frame *frame,
+                     int tile)
+{
+    const struct tile_state *state = &frame->tiles[tile];
+    if (state->n_missing == 0)
+        return true;
+    int planned = planned_node(c, c->config.work->tiles[tile].planned);
+    if (state->n_unbegun > 0 || planned < 0)
+        return false;
+    struct tess_task_key key = tess_frames_key(c, frame, tile);
+    struct tess_parts missing = missing_parts(c, &key, planned);
+    return tess_frames_has_inputs(c, frame, tile, &missing);
+}
+
 static int list_waiting(struct tess_coordinator *c)
 {
     int n = 0;
@@ -185,9 +215,10 @@ static int list_waiting(struct tess_coordinator *c)
             for (int t = c->config.work->stages[frame->stage].first_tile;
                  t < c->config.work->n_tiles; t++) {
                 const struct tile_state *state = &frame->tiles[t];
-                if (second ? needs_second(c, frame, t)
-                           : !state->is_won && state->n_missing == 0 &&
-                                 state->n_open == 0 && state->n_attempts < ATTEMPTS_MAX)
+                if (second
+                        ? needs_second(c, frame, t)
+                        : !state->is_won && state->n_open == 0 &&
+                              state->n_attempts < ATTEMPTS_MAX && is_ready(c, frame, t))
                     add_waiting(c, f, t, &n);
             }
         }

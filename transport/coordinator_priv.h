@@ -19,7 +19,7 @@ enum {
     BAD_PAYLOADS_MAX = 8,     /* in a row, then the node is refused */
     /* TUNING: half a dozen small tiles, or one of a board at a tenth of a core: see
      * bench/cluster.sh. */
-    SPEED_MEMORY_US = 300000,
+    SPEED_MEMORY_US = 1000000,
     LINK_MEMORY_US = 300000,
     /* TUNING: a tile is late at 1.5 times its predicted time and 30 ms; chosen, not
      * measured: prediction errors of equal tiles on idle boards stay below a third. */
@@ -34,8 +34,11 @@ struct attempt {
 };
 
 struct tile_state {
-    bool is_won;
+    bool is_won;    /* both of: */
+    bool has_early; /* what others wait for is stored */
+    bool has_rest;
     int n_missing; /* tiles that write what it reads and are not won */
+    int n_unbegun; /* those of them that have not even the early part of that stored */
     int8_t n_open;
     uint8_t n_attempts;
     struct attempt attempts[ATTEMPTS_MAX];
@@ -56,7 +59,9 @@ struct held {
     struct tess_task_key key;
     int64_t input_bytes, moved_bytes, cost; /* inputs whole, and what of them was sent */
     int64_t sent_us, arrive_us, computed_us, finish_us; /* the last three predicted */
+    int64_t compute_us;                                 /* measured, once it is */
     bool was_alone; /* nothing else was held when it was sent: measures the link */
+    bool is_early;  /* computed; the rest of its output is on its way */
     bool is_cancel_sent;
 };
 
@@ -152,6 +157,11 @@ void tess_frames_lose(struct tess_coordinator *c, struct node *node, int index);
 struct held *tess_frames_issue(struct tess_coordinator *c, struct frame *frame, int tile,
                                int node);
 void tess_frames_fail(struct tess_coordinator *c, struct frame *frame, const char *text);
+
+/* May the node get the tile, all but the parts `missing` of whose inputs it has? They are stored,
+ * though tiles that wrote them may not be complete. */
+bool tess_frames_has_inputs(const struct tess_coordinator *c, const struct frame *frame,
+                            int tile, const struct tess_parts *missing);
 
 /* --- giving --- */
 void tess_give_tiles(struct tess_coordinator *c);

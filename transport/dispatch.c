@@ -74,7 +74,7 @@ static void give(struct tess_dispatch_node *node, struct tess_dispatch_tile *til
 static bool is_good_enough(const struct finish *planned, const struct finish *best)
 {
     const double slack_us = 30000;
-    return planned->finish_us <= 1.3 * best->finish_us + slack_us;
+    return planned->finish_us <= 1.5 * best->finish_us + slack_us;
 }
 
 void tess_dispatch(struct tess_dispatch_node *nodes, int n_nodes,

@@ -93,34 +93,18 @@ bool tess_kept_completes(const struct tess_kept *kept, const struct tess_work *w
     return left.n == 0;
 }
 
-/* What of `part` the packed parts have. */
-static void take(const struct tess_parts *have, const void *packed,
-                 const struct tess_part *part, void *to)
-{
-    const unsigned char *from = packed;
-    for (int i = 0; i < have->n; i++) {
-        struct tess_part meet;
-        if (tess_part_meet(part, &have->at[i], &meet))
-            tess_part_move(&meet, &have->at[i], from, part, to);
-        from += tess_part_bytes(&have->at[i]);
-    }
-}
-
 void tess_kept_assemble(const struct tess_kept *kept, const struct tess_work *work,
                         const struct tess_task_key *key,
                         const void *const outputs[TESS_KEPT_MAX],
                         const struct tess_parts *pieces, const void *payload, void *input)
 {
     const struct tess_parts *parts = &tess_work_tile(work, key->stage, key->tile)->inputs;
-    unsigned char *to = input;
-    for (int i = 0; i < parts->n; i++) {
-        for (int k = 0; k < kept->n; k++) {
-            const struct tess_kept_tile *tile = &kept->tiles[k];
-            if (is_of_frame(tile, key))
-                take(&tess_work_tile(work, tile->key.stage, tile->key.tile)->outputs,
-                     outputs[tile->slot], &parts->at[i], to);
-        }
-        take(pieces, payload, &parts->at[i], to);
-        to += tess_part_bytes(&parts->at[i]);
+    for (int i = 0; i < kept->n; i++) {
+        const struct tess_kept_tile *tile = &kept->tiles[i];
+        if (is_of_frame(tile, key))
+            tess_parts_pick(
+                &tess_work_tile(work, tile->key.stage, tile->key.tile)->outputs,
+                outputs[tile->slot], parts, input);
     }
+    tess_parts_pick(pieces, payload, parts, input);
 }

@@ -137,18 +137,14 @@ static enum tess_status store(const struct tess_node_coordinator *node,
 {
     const struct tess_task_key *key = &action->key;
     struct stored_frame *frame = find_frame(node, key->frame);
-    const struct tess_parts *parts =
-        &tess_work_tile(node->work, key->stage, key->tile)->outputs;
-    const unsigned char *at = packed;
     if (!begin_stage(node, frame, key->stage))
         return tess_error_nomem(error);
-    if (node->config.stored)
+    if (node->config.stored && action->is_first)
         node->config.stored(node->config.context, action, now_us());
-    for (int i = 0; i < parts->n; i++) {
-        int tensor = parts->at[i].tensor;
-        tess_part_unpack(&parts->at[i], &node->work->tensors[tensor], at,
-                         frame->tensors[tensor]);
-        at += tess_part_bytes(&parts->at[i]);
+    for (int i = 0; i < action->stored.n; i++) {
+        int tensor = action->stored.at[i].tensor;
+        tess_part_place(&action->stored.at[i], &action->came, packed,
+                        &node->work->tensors[tensor], frame->tensors[tensor]);
     }
     return TESS_OK;
 }

@@ -151,20 +151,38 @@ static void compute(struct worker_process *process, int slot,
                            process->output->bytes);
 }
 
+/* Some parts of an output, packed as a new one; NULL without memory. */
+static struct output *pick(const struct tess_parts *parts, const struct tess_parts *whole,
+                           const void *bytes)
+{
+    struct output *output = output_new(tess_parts_bytes(parts));
+    if (output)
+        tess_parts_pick(whole, bytes, parts, output->bytes);
+    return output;
+}
+
 static void send_output(struct worker_process *process,
                         const struct tess_worker_action *action)
 {
     struct tess_message message = action->message;
-    struct output *output = process->finished;
-    process->finished = NULL;
+    const struct tess_result *result = &message.as.result;
+    const struct tess_parts *whole =
+        &tess_work_tile(process->work, result->key.stage, result->key.tile)->outputs;
+    struct output *output = process->finished, *sent = output;
     if (action->kept_slot >= 0) {
         assert(!process->kept[action->kept_slot]);
         atomic_fetch_add(&output->n_shares, 1);
         process->kept[action->kept_slot] = output;
     }
-    tess_wire_seal(&message, output->bytes, tess_parts_bytes(&message.as.result.parts));
-    tess_link_zmq_send(process->link, action->channel, 0, &message, output->bytes,
-                       release_output, output);
+    if (tess_parts_are_equal(&result->parts, whole))
+        atomic_fetch_add(&output->n_shares, 1);
+    else
+        sent = pick(&result->parts, whole, output->bytes);
+    if (!sent)
+        return; /* as if the network had lost it */
+    tess_wire_seal(&message, sent->bytes, tess_parts_bytes(&result->parts));
+    tess_link_zmq_send(process->link, action->channel, 0, &message, sent->bytes,
+                       release_output, sent);
 }
 
 static void send(struct worker_process *process, const struct tess_worker_action *action)
@@ -312,7 +330,7 @@ static void end_tile(struct worker_process *process, const struct tess_tile_done
     tess_worker_computed(process->machine, now_us(), slot, code, done->error.message,
                          done->compute_us);
     act(process, NULL);
-    output_release(process->finished); /* of a tile that nobody wants any more */
+    output_release(process->finished);
     process->finished = NULL;
 }
 

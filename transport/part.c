@@ -237,3 +237,34 @@ void tess_part_move(const struct tess_part *region, const struct tess_part *from
             memcpy((char *)to + packed_offset(to_part, row, col, first),
                    (const char *)from + packed_offset(from_part, row, col, first), run);
 }
+
+/* What of `part` the packed parts have, to where `to_part` lies packed. */
+static void take(const struct tess_part *part, const struct tess_parts *have,
+                 const unsigned char *packed, const struct tess_part *to_part, void *to)
+{
+    for (int i = 0; i < have->n; i++) {
+        struct tess_part meet;
+        if (tess_part_meet(part, &have->at[i], &meet))
+            tess_part_move(&meet, &have->at[i], packed, to_part, to);
+        packed += tess_part_bytes(&have->at[i]);
+    }
+}
+
+void tess_parts_pick(const struct tess_parts *from_parts, const void *from,
+                     const struct tess_parts *parts, void *to)
+{
+    unsigned char *at = to;
+    for (int i = 0; i < parts->n; i++) {
+        take(&parts->at[i], from_parts, from, &parts->at[i], at);
+        at += tess_part_bytes(&parts->at[i]);
+    }
+}
+
+void tess_part_place(const struct tess_part *part, const struct tess_parts *have,
+                     const void *packed, const struct tess_part_map *map, void *into)
+{
+    struct tess_part whole = {
+        part->tensor, {0, map->h}, {0, map->w}, {0, map->c}, map->element_bytes};
+    assert(tess_part_is_inside(part, map));
+    take(part, have, packed, &whole, into);
+}

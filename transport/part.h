@@ -57,11 +57,19 @@ bool tess_parts_subtract(struct tess_parts *parts, const struct tess_part *minus
 void tess_part_move(const struct tess_part *region, const struct tess_part *from_part,
                     const void *from, const struct tess_part *to_part, void *to);
 
+/* Copies to the packed `parts` what of them the packed `from_parts` have. */
+void tess_parts_pick(const struct tess_parts *from_parts, const void *from,
+                     const struct tess_parts *parts, void *to);
+
 /* A tensor [h,w,c] in memory without gaps. */
 struct tess_part_map {
     int h, w, c;
     int element_bytes;
 };
+
+/* Copies what of `part` the packed parts have into the tensor `into`. `part` is inside. */
+void tess_part_place(const struct tess_part *part, const struct tess_parts *have,
+                     const void *packed, const struct tess_part_map *map, void *into);
 
 /* Is the part inside the map, of its element type? */
 bool tess_part_is_inside(const struct tess_part *part, const struct tess_part_map *map);

@@ -15,6 +15,87 @@ const struct tess_work_tile *tess_work_tile(const struct tess_work *work, int st
     return &work->tiles[work->stages[stage].first_tile + tile];
 }
 
+/* --- rests --- */
+
+struct tess_parts tess_work_early(const struct tess_work_tile *tile)
+{
+    struct tess_parts early = tile->outputs;
+    for (int i = 0; i < tile->rest.n; i++)
+        tess_parts_subtract(&early, &tile->rest.at[i]);
+    return early;
+}
+
+/* Shrinks `rest` on the side where that costs least, so that it does not meet `needed`. */
+static void shrink(struct tess_part *rest, const struct tess_part *needed)
+{
+    struct tess_part meet, sides[4], best = {0};
+    if (!tess_part_meet(rest, needed, &meet))
+        return;
+    for (int i = 0; i < 4; i++)
+        sides[i] = *rest;
+    sides[0].rows.begin = meet.rows.end;
+    sides[1].rows.end = meet.rows.begin;
+    sides[2].cols.begin = meet.cols.end;
+    sides[3].cols.end = meet.cols.begin;
+    for (int i = 0; i < 4; i++) /* one without elements has -1 bytes */
+        if (tess_part_bytes(&sides[i]) > tess_part_bytes(&best))
+            best = sides[i];
+    *rest = best;
+}
+
+/* Does any tile read the tensor? Then `rest` loses what tiles of other nodes read. */
+static bool spare_readers(const struct tess_work *work, int planned,
+                          struct tess_part *rest)
+{
+    bool is_read = false;
+    for (int t = 0; t < work->n_tiles; t++) {
+        const struct tess_work_tile *reader = &work->tiles[t];
+        for (int i = 0; i < reader->inputs.n; i++) {
+            if (reader->inputs.at[i].tensor != rest->tensor)
+                continue;
+            is_read = true;
+            if (reader->planned != planned)
+                shrink(rest, &reader->inputs.at[i]);
+        }
+    }
+    return is_read;
+}
+
+static struct tess_parts find_rest(const struct tess_work *work,
+                                   const struct tess_work_tile *tile)
+{
+    enum { COORDINATOR = 1, LEAST_SHARE = 4 };
+    struct tess_parts rest = {0};
+    if (tile->planned <= COORDINATOR)
+        return rest;
+    for (int i = 0; i < tile->outputs.n; i++) {
+        struct tess_part part = tile->outputs.at[i];
+        if (spare_readers(work, tile->planned, &part) && tess_part_is_valid(&part))
+            rest.at[rest.n++] = part;
+    }
+    /* A message more is not worth it for a little. */
+    if (tess_parts_bytes(&rest) < tess_parts_bytes(&tile->outputs) / LEAST_SHARE)
+        rest.n = 0;
+    return rest;
+}
+
+/* Are there few enough pieces for a message? */
+static bool can_split(const struct tess_work_tile *tile)
+{
+    struct tess_parts early = tess_work_early(tile);
+    return tess_parts_bytes(&early) + tess_parts_bytes(&tile->rest) ==
+           tess_parts_bytes(&tile->outputs);
+}
+
+void tess_work_set_rests(const struct tess_work *work, struct tess_work_tile *tiles)
+{
+    for (int t = 0; t < work->n_tiles; t++) {
+        tiles[t].rest = find_rest(work, &tiles[t]);
+        if (!can_split(&tiles[t]))
+            tiles[t].rest.n = 0;
+    }
+}
+
 int64_t tess_work_largest_payload(const struct tess_work *work)
 {
     int64_t largest = 0;
@@ -155,6 +236,11 @@ static enum tess_status check_stage(const struct tess_work *work, int stage,
             status =
                 tess_error_set(error, TESS_E_CONFIG, "tile %d of stage %d has cost %lld",
                                t, stage, (long long)tile->cost);
+        if (status == TESS_OK &&
+            !(tess_parts_contain(&tile->outputs, &tile->rest) && can_split(tile)))
+            status =
+                tess_error_set(error, TESS_E_CONFIG,
+                               "the rest of tile %d of stage %d is none of it", t, stage);
         if (status == TESS_OK && is_written_twice(work, stage, t))
             status =
                 tess_error_set(error, TESS_E_CONFIG,

@@ -20,6 +20,9 @@ enum {
 
 struct tess_work_tile {
     struct tess_parts inputs, outputs;
+    struct tess_parts
+        rest;     /* of the outputs: what no other node needs, as planned. It may come
+                               later than the others; none: the outputs come as one */
     int64_t cost; /* MACs, and what else takes time expressed in them; >= 1 */
     int planned; /* number of the node that it is planned for, the coordinator being 1; 0: none */
 };
@@ -40,6 +43,14 @@ struct tess_work {
 /* Tile number `tile` of stage `stage`; NULL if there is none. */
 const struct tess_work_tile *tess_work_tile(const struct tess_work *work, int stage,
                                             int tile);
+
+/* The outputs without the rest: what comes first. May be nothing at all. */
+struct tess_parts tess_work_early(const struct tess_work_tile *tile);
+
+/* Sets the rests of the work's tiles, which are `tiles`: of each output the largest rectangle or so
+ * that no tile planned for another node reads. Outputs that nobody reads, those of tiles that are
+ * planned for no node, and those of the coordinator have none. Cost: the square of the tiles. */
+void tess_work_set_rests(const struct tess_work *work, struct tess_work_tile *tiles);
 
 /* Bytes of the largest payload of a tile, in or out. */
 int64_t tess_work_largest_payload(const struct tess_work *work);

@@ -85,9 +85,9 @@ int64_t tess_worker_wake_us(const struct tess_worker *worker);
 /* --- what is to be done --- */
 
 enum tess_worker_verb {
-    TESS_WORKER_SEND, /* `message` on `channel`; RESULT: with the output of `slot`, to be
-                            sealed, and kept as `kept_slot` if that is not -1; others have
-                            no payload */
+    TESS_WORKER_SEND, /* `message` on `channel`; RESULT: with the parts that it names of the
+                           output of `slot`, to be sealed; the output is kept, whole, as
+                           `kept_slot` if that is not -1; others have no payload */
     TESS_WORKER_FORGET, /* what is kept in `slot` */
     TESS_WORKER_PLAN,  /* keep the text of the plan: the last text_bytes of the payload of
                             the message just told */

@@ -163,18 +163,27 @@ static int keep(struct tess_worker *w, const struct tess_task_key *key)
     return kept_slot;
 }
 
-static void send_result(struct tess_worker *w, int index, int64_t compute_us)
+static void send_parts(struct tess_worker *w, int index, int64_t compute_us,
+                       const struct tess_parts *parts, int kept_slot)
 {
     const struct slot *slot = &w->slots[index];
-    int kept_slot = keep(w, &slot->key);
     struct tess_message *message = tess_worker_send(w, TESS_MESSAGE_RESULT);
     int last = (w->first_action + w->n_actions - 1) % WORKER_ACTIONS;
     w->actions[last].slot = index;
     w->actions[last].kept_slot = kept_slot;
-    message->as.result.key = slot->key;
-    message->as.result.compute_us = compute_us;
-    message->as.result.parts =
-        tess_work_tile(w->work, slot->key.stage, slot->key.tile)->outputs;
+    message->as.result = (struct tess_result){slot->key, compute_us, *parts};
+}
+
+/* What other nodes wait for goes first. */
+static void send_result(struct tess_worker *w, int index, int64_t compute_us)
+{
+    const struct slot *slot = &w->slots[index];
+    const struct tess_work_tile *tile =
+        tess_work_tile(w->work, slot->key.stage, slot->key.tile);
+    struct tess_parts early = tess_work_early(tile);
+    send_parts(w, index, compute_us, &early, keep(w, &slot->key));
+    if (tile->rest.n > 0)
+        send_parts(w, index, compute_us, &tile->rest, -1);
 }
 
 void tess_worker_computed(struct tess_worker *w, int64_t now_us, int index, int code,

@@ -25,7 +25,7 @@ struct life {
     int n_tasks;
     bool is_computing;
     struct tess_task_key own;
-    bool stored[FRAMES_KEPT][FAKE_TILES_MAX];
+    int64_t stored[FRAMES_KEPT][FAKE_TILES_MAX];
 };
 
 static unsigned take(struct life *life)
@@ -33,11 +33,16 @@ static unsigned take(struct life *life)
     return life->at < life->end ? *life->at++ : 0;
 }
 
-static void note_stored(struct life *life, const struct tess_task_key *key)
+/* Nothing is stored twice. */
+static void note_stored(struct life *life, const struct tess_coordinator_action *action)
 {
+    const struct tess_task_key *key = &action->key;
     int tile = life->fake.stages[key->stage].first_tile + key->tile;
-    assert(key->frame < FRAMES_KEPT && !life->stored[key->frame][tile]);
-    life->stored[key->frame][tile] = true;
+    assert(key->frame < FRAMES_KEPT &&
+           tess_parts_contain(&action->came, &action->stored));
+    life->stored[key->frame][tile] += tess_parts_bytes(&action->stored);
+    assert(life->stored[key->frame][tile] <=
+           tess_parts_bytes(&life->fake.tiles[tile].outputs));
 }
 
 static void note_sent(struct life *life, const struct tess_coordinator_action *action)
@@ -64,7 +69,7 @@ static void drain_actions(struct life *life)
         if (action.verb == TESS_DO_SEND)
             note_sent(life, &action);
         else if (action.verb == TESS_DO_STORE)
-            note_stored(life, &action.key);
+            note_stored(life, &action);
         else if (action.verb == TESS_DO_FRAME_DONE)
             assert(tess_accounts_are_closed(&action.accounts));
         else if (action.verb == TESS_DO_COMPUTE) {
@@ -118,8 +123,11 @@ static void answer(struct life *life, bool is_result)
         message.kind = TESS_MESSAGE_RESULT;
         message.as.result.key = key;
         message.as.result.compute_us = how & 16 ? INT64_MAX : (int64_t)take(life) * 1000;
-        message.as.result.parts =
-            tile && !(how & 32) ? tile->outputs : life->fake.tiles[0].inputs;
+        message.as.result.parts = life->fake.tiles[0].inputs;
+        if (tile && how & 128)
+            message.as.result.parts = how & 32 ? tile->rest : tess_work_early(tile);
+        else if (tile && !(how & 32))
+            message.as.result.parts = tile->outputs;
         message.payload_bytes = tess_parts_bytes(&message.as.result.parts);
     } else {
         message.as.nack.key = key;
@@ -226,6 +234,9 @@ static void finish_alone(struct life *life)
     assert(tess_coordinator_n_frames(life->coordinator) == 0);
 }
 
+static const struct tess_node_guess guesses[3] = {
+    {.name = "w0"}, {.name = "w1"}, {.name = "w2"}};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct tess_coordinator_config config;
@@ -235,10 +246,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     life->at = data;
     life->end = data + size;
     fake_work_init_even(&life->fake, 1000000);
+    fake_work_plan(&life->fake, 3);
     tess_coordinator_config_init(&config);
     config.work = &life->fake.work;
     config.epoch = 1;
     config.max_workers = 2; /* one name has no room */
+    config.guesses = guesses;
+    config.n_guesses = 3;
     config.max_frames = FRAMES;
     strcpy(config.kernels, "fake");
     if (tess_coordinator_create(&config, &life->coordinator, NULL) != TESS_OK)

@@ -304,6 +304,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     life->end = data + size;
     life->computing = -1;
     fake_work_init_even(&life->fake, 1000000);
+    fake_work_plan(&life->fake, 3);
     if (tess_worker_create(&hello, &life->worker, NULL) != TESS_OK)
         abort();
     for (int i = 0; i < EVENTS_MAX && life->at < life->end; i++)

@@ -173,17 +173,33 @@ static void close_frame(struct sim_frame *frame)
     frame->is_open = false;
 }
 
+static void store(struct sim *sim, const struct tess_coordinator_action *action,
+                  const unsigned char *packed)
+{
+    struct sim_frame *frame = find_frame(sim, action->key.frame);
+    assert(frame && (packed || action->stored.n == 0));
+    for (int i = 0; i < action->stored.n; i++) {
+        const struct tess_part *part = &action->stored.at[i];
+        tess_part_place(part, &action->came, packed, &sim->fake.tensors[part->tensor],
+                        frame->tensors[part->tensor]);
+    }
+    sim->n_in_two +=
+        action->is_first &&
+        !tess_parts_are_equal(
+            &action->stored,
+            &tess_work_tile(&sim->fake.work, action->key.stage, action->key.tile)
+                 ->outputs);
+}
+
 static void unpack_output(struct sim *sim, struct sim_frame *frame,
                           const struct tess_task_key *key, const unsigned char *packed)
 {
-    const struct tess_work_tile *tile =
-        tess_work_tile(&sim->fake.work, key->stage, key->tile);
-    assert(frame && packed);
-    for (int i = 0; i < tile->outputs.n; i++) {
-        const struct tess_part *part = &tile->outputs.at[i];
-        tess_part_unpack(part, &sim->fake.tensors[part->tensor], packed,
-                         frame->tensors[part->tensor]);
-        packed += tess_part_bytes(part);
+    const struct tess_parts *parts =
+        &tess_work_tile(&sim->fake.work, key->stage, key->tile)->outputs;
+    for (int i = 0; i < parts->n; i++) {
+        int tensor = parts->at[i].tensor;
+        tess_part_place(&parts->at[i], parts, packed, &sim->fake.tensors[tensor],
+                        frame->tensors[tensor]);
     }
 }
 
@@ -262,8 +278,7 @@ static void act(struct sim *sim, const struct tess_link_packet *packet)
         else if (action.verb == TESS_DO_COMPUTE)
             compute_own(sim, &action.key);
         else if (action.verb == TESS_DO_STORE)
-            unpack_output(sim, find_frame(sim, action.key.frame), &action.key,
-                          action.is_own ? sim->own->output : packet->payload);
+            store(sim, &action, action.is_own ? sim->own->output : packet->payload);
         else if (action.verb == TESS_DO_STAGE_DONE)
             end_stage(sim, &action.key);
         else if (action.verb == TESS_DO_FRAME_DONE)
@@ -439,6 +454,10 @@ bool sim_run_frames(struct sim *sim, int n_frames, int64_t limit_us)
 
 /* --- life --- */
 
+static const struct tess_node_guess guesses[SIM_WORKERS_MAX] = {
+    {.name = "w1"}, {.name = "w2"}, {.name = "w3"},
+    {.name = "w4"}, {.name = "w5"}, {.name = "w6"}};
+
 static void create_coordinator(struct sim *sim)
 {
     struct tess_blob_entry blobs[SIM_BLOBS];
@@ -457,6 +476,8 @@ static void create_coordinator(struct sim *sim)
     config.max_frames = sim->options.max_frames;
     config.is_computing = !sim->options.has_idle_coordinator;
     config.own_cost_per_s = (int64_t)SIM_MACS_PER_US * 1000000;
+    config.guesses = guesses;
+    config.n_guesses = SIM_WORKERS_MAX;
     if (tess_coordinator_create(&config, &sim->coordinator, NULL) != TESS_OK)
         abort();
 }
@@ -470,6 +491,8 @@ void sim_init(struct sim *sim, const struct sim_options *options)
         fake_work_init_even(&sim->fake, options->stage_cost);
     else
         fake_work_init(&sim->fake, options->seed, options->stage_cost);
+    if (options->has_plan)
+        fake_work_plan(&sim->fake, options->n_workers + 1);
     fake_work_init_untiled(&sim->untiled);
     sim->now_us = 1000;
     sim->workers = sim_alloc(SIM_WORKERS_MAX * (int64_t)sizeof *sim->workers);

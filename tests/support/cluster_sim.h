@@ -28,6 +28,8 @@ struct sim_options {
     int max_frames;
     bool has_idle_coordinator; /* it computes nothing itself */
     bool has_equal_tiles; /* stage 0 in 16 equal tiles, the rest whole: for timings */
+    bool keeps_nothing;   /* workers offer no memory for that */
+    bool has_plan;        /* tiles are planned for nodes, by where they are */
     int64_t stage_cost;   /* of every stage; speeds are 1000 MACs a us */
     struct tess_link_weather weather;
 };
@@ -39,7 +41,6 @@ struct sim_worker_faults {
     bool has_no_memory_at_open, has_no_memory_at_tiles;
     bool has_full_disk;
     bool sends_wrong_shape;
-    bool keeps_nothing;  /* from the next plan on */
     const char *kernels; /* NULL: the right ones */
     const char *name;    /* NULL: its own */
 };
@@ -58,8 +59,9 @@ struct sim {
     struct tess_accounts total;            /* of all frames done */
     int64_t n_sent[TESS_MESSAGE_NACK + 1]; /* messages from either side by kind */
     int64_t n_refused;                     /* by tess_wire_read */
-    int64_t n_left_out;                    /* tasks without all of their inputs */
-    char told[4096]; /* sentences to the user, a line each, the latest that fit */
+    int64_t n_in_two;   /* tiles of which something was stored before the rest */
+    int64_t n_left_out; /* tasks without all of their inputs */
+    char told[4096];    /* sentences to the user, a line each, the latest that fit */
     char failure[TESS_WIRE_TEXT];
 };
 

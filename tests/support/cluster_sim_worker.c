@@ -97,7 +97,7 @@ static void open_plan(struct sim *sim, int number)
     struct tess_worker_opened opened = {
         .work = &sim->fake.work,
         .peak_bytes = 10 << 20,
-        .credit = {2, 1 << 20, worker->faults.keeps_nothing ? 0 : SIM_KEPT_BYTES}};
+        .credit = {2, 1 << 20, sim->options.keeps_nothing ? 0 : SIM_KEPT_BYTES}};
     assert(worker->has_plan);
     for (int i = 0; i < SIM_BLOBS; i++)
         assert(memcmp(worker->disk + (size_t)i * SIM_BLOB_BYTES, sim_blob(i),
@@ -125,22 +125,36 @@ static void compute(struct sim *sim, int number, const struct tess_worker_action
                                      .key = action->key};
 }
 
+static void keep(struct sim_worker *worker, int kept_slot, int64_t n_bytes)
+{
+    assert(!worker->kept[kept_slot]);
+    worker->kept[kept_slot] = sim_alloc(n_bytes);
+    memcpy(worker->kept[kept_slot], worker->task.output, (size_t)n_bytes);
+}
+
 static void send(struct sim *sim, int number, const struct tess_worker_action *action)
 {
     struct sim_worker *worker = &sim->workers[number];
     struct tess_message message = action->message;
+    unsigned char *payload = NULL;
     int64_t n_bytes = 0;
     if (message.kind == TESS_MESSAGE_RESULT) {
-        if (worker->faults.sends_wrong_shape)
-            message.as.result.parts.at[0].tensor ^= 1;
-        n_bytes = tess_parts_bytes(&message.as.result.parts);
-        if (action->kept_slot >= 0) {
-            assert(!worker->kept[action->kept_slot]);
-            worker->kept[action->kept_slot] = sim_alloc(n_bytes);
-            memcpy(worker->kept[action->kept_slot], worker->task.output, (size_t)n_bytes);
+        struct tess_result *result = &message.as.result;
+        const struct tess_parts *whole =
+            &tess_work_tile(&sim->fake.work, result->key.stage, result->key.tile)
+                 ->outputs;
+        n_bytes = tess_parts_bytes(&result->parts);
+        payload = sim_alloc(n_bytes + 4096);
+        tess_parts_pick(whole, worker->task.output, &result->parts, payload);
+        if (action->kept_slot >= 0)
+            keep(worker, action->kept_slot, tess_parts_bytes(whole));
+        if (worker->faults.sends_wrong_shape && result->parts.n > 0) {
+            result->parts.at[0].tensor ^= 1;
+            n_bytes = tess_parts_bytes(&result->parts);
         }
     }
-    sim_send(sim, number, true, action->channel, &message, worker->task.output, n_bytes);
+    sim_send(sim, number, true, action->channel, &message, payload, n_bytes);
+    free(payload);
 }
 
 static void release_slot(struct sim_worker *worker, int slot)

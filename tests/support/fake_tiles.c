@@ -124,6 +124,16 @@ void fake_work_init(struct fake_work *fake, uint64_t seed, int64_t cost)
     }
 }
 
+void fake_work_plan(struct fake_work *fake, int n_nodes)
+{
+    for (int t = 0; t < fake->work.n_tiles; t++) {
+        const struct tess_part *part = &fake->tiles[t].outputs.at[0];
+        fake->tiles[t].planned =
+            1 + part->rows.begin * n_nodes / fake->tensors[part->tensor].h;
+    }
+    tess_work_set_rests(&fake->work, fake->tiles);
+}
+
 void fake_work_init_untiled(struct fake_work *fake)
 {
     begin(fake);

@@ -26,6 +26,9 @@ void fake_work_init(struct fake_work *fake, uint64_t seed, int64_t cost);
 /* In 16, 8, 12 and 8 equal tiles. */
 void fake_work_init_even(struct fake_work *fake, int64_t cost);
 
+/* Plans each tile for the one of the nodes 1 to n_nodes in whose share of the rows it begins. */
+void fake_work_plan(struct fake_work *fake, int n_nodes);
+
 /* The same maps in one tile a stage. */
 void fake_work_init_untiled(struct fake_work *fake);
 

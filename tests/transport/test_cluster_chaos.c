@@ -64,6 +64,7 @@ static void run_chaos(uint64_t seed, int n_frames)
     struct sim_options options = {.n_workers = tess_rng_int(&rng, 1, SIM_WORKERS_MAX),
                                   .seed = seed,
                                   .max_frames = tess_rng_int(&rng, 1, 4),
+                                  .has_plan = seed % 2 == 0,
                                   .stage_cost = 100000000,
                                   .weather = {.latency_us = 200, .bytes_per_us = 12.5}};
     sim_init(&sim, &options);
@@ -104,7 +105,7 @@ static void test_frames_survive_chaos(void **state)
         return;
     }
     /* 1191: a PLAN lost on its way to a worker that had kept its plan. */
-    const uint64_t seeds[] = {1, 2, 3, 4, 5, 6, 1191};
+    const uint64_t seeds[] = {1, 2, 3, 4, 5, 6, 8, 10, 1191};
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++)
         run_chaos(seeds[i], 200);
 }

@@ -74,6 +74,28 @@ static void test_frame_is_shared_by_all(void **state)
     sim_release(&sim);
 }
 
+/* Nodes have the same share of every map: they are sent what lies beyond it, and of what they make
+ * comes first what others read. */
+static void test_what_a_worker_made_is_not_sent_back(void **state)
+{
+    (void)state;
+    struct sim sim;
+    struct sim_options options = usual;
+    options.has_plan = true;
+    start(&sim, &options);
+    int64_t kept_us = time_of_frame(&sim);
+    assert_true(sim.n_left_out > 0);
+    assert_true(sim.n_in_two > 0);
+    sim_release(&sim);
+    options.keeps_nothing = true;
+    start(&sim, &options);
+    int64_t sent_us = time_of_frame(&sim);
+    assert_int_equal(sim.n_left_out, 0);
+    sim_release(&sim);
+    print_message("%lld us, with nothing kept %lld us\n", (long long)kept_us,
+                  (long long)sent_us);
+}
+
 static void test_coordinator_alone_finishes(void **state)
 {
     (void)state;
@@ -558,6 +580,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frame_is_shared_by_all),
+        cmocka_unit_test(test_what_a_worker_made_is_not_sent_back),
         cmocka_unit_test(test_coordinator_alone_finishes),
         cmocka_unit_test(test_frames_in_flight_fill_the_gaps_between_stages),
         cmocka_unit_test(test_kill_mid_tile_costs_a_tile),

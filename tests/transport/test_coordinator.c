@@ -12,6 +12,7 @@ struct bench {
     uint64_t session[2];
     struct tess_coordinator_action actions[128];
     int n_actions;
+    int64_t kept_bytes; /* that workers offer */
 };
 
 static void collect(struct bench *bench)
@@ -25,6 +26,7 @@ static void collect(struct bench *bench)
 static void begin(struct bench *bench, bool is_computing)
 {
     struct tess_coordinator_config config;
+    bench->kept_bytes = 0;
     fake_work_init_even(&bench->fake, 16000000); /* 1 ms each tile of stage 0 */
     tess_coordinator_config_init(&config);
     config.work = &bench->fake.work;
@@ -99,7 +101,7 @@ static void join(struct bench *bench, int64_t us, int worker)
     message.as.ready.epoch = EPOCH;
     tell(bench, us, (uint32_t)worker, &message);
     message.kind = TESS_MESSAGE_CREDIT;
-    message.as.credit = (struct tess_credit){2, 1 << 20, 0};
+    message.as.credit = (struct tess_credit){2, 1 << 20, bench->kept_bytes};
     tell(bench, us, (uint32_t)worker, &message);
 }
 
@@ -241,6 +243,45 @@ static void test_late_tile_gets_a_second_attempt_elsewhere(void **state)
     assert_in_range(n_keys, n_in_time + 1, n_in_time + 2);
     assert_int_equal(keys[n_in_time].stage, 0);
     assert_int_equal(keys[n_in_time].attempt, 1);
+    end(&bench);
+}
+
+/* The worker computes everything, and at last refuses a tile for want of what it has not kept. */
+static void test_what_is_not_kept_is_sent_again(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct tess_task_key keys[64];
+    int n_keys = 0, n_done = 0;
+    int64_t us = MS;
+    begin(&bench, false);
+    bench.kept_bytes = 1 << 20;
+    join(&bench, 0, 0);
+    submit(&bench, 0);
+    note_tasks(&bench, 0, keys, &n_keys);
+    const struct tess_coordinator_action *task = NULL;
+    while (n_done < n_keys && !task) {
+        struct tess_message result = result_of(&bench, 0, &keys[n_done++]);
+        tell(&bench, us += MS, 0, &result);
+        note_tasks(&bench, 0, keys, &n_keys);
+        task = sent(&bench, TESS_MESSAGE_TASK, 0);
+        if (task && task->message.as.task.key.stage == 0)
+            task = NULL;
+    }
+    assert_non_null(task);
+    struct tess_task_message short_of = task->message.as.task;
+    const struct tess_parts *inputs =
+        &tess_work_tile(&bench.fake.work, short_of.key.stage, short_of.key.tile)->inputs;
+    assert_true(tess_parts_bytes(&short_of.parts) < tess_parts_bytes(inputs));
+    struct tess_message nack = {.kind = TESS_MESSAGE_NACK, .session = bench.session[0]};
+    nack.as.nack.key = short_of.key;
+    nack.as.nack.code = TESS_NACK_NOT_KEPT;
+    tell(&bench, us + MS, 0, &nack);
+    task = sent(&bench, TESS_MESSAGE_TASK, 0);
+    assert_non_null(task);
+    assert_int_equal(task->message.as.task.key.tile, short_of.key.tile);
+    assert_int_equal(task->message.as.task.key.attempt, short_of.key.attempt + 1);
+    assert_true(tess_parts_are_equal(&task->message.as.task.parts, inputs));
     end(&bench);
 }
 
@@ -396,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_late_result_is_booked_and_not_stored),
         cmocka_unit_test(test_lost_attempt_can_still_win),
         cmocka_unit_test(test_late_tile_gets_a_second_attempt_elsewhere),
+        cmocka_unit_test(test_what_is_not_kept_is_sent_again),
         cmocka_unit_test(test_identity_of_another_key_is_not_believed),
         cmocka_unit_test(test_third_worker_finds_no_room),
         cmocka_unit_test(test_unknown_session_is_answered),

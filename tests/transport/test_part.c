@@ -101,6 +101,104 @@ static void test_whole_rows_are_one_run_of_bytes(void **state)
     assert_int_equal(offset, ((3 * 5 + 1) * 6 + 2) * 2);
 }
 
+static struct tess_range draw_range(struct tess_rng *rng, int extent)
+{
+    int begin = tess_rng_int(rng, 0, extent - 1);
+    return (struct tess_range){begin, tess_rng_int(rng, begin + 1, extent)};
+}
+
+static struct tess_part draw_part(struct tess_rng *rng, int rows, int cols)
+{
+    return (struct tess_part){.rows = draw_range(rng, rows),
+                              .cols = draw_range(rng, cols),
+                              .channels = {0, 2},
+                              .element_bytes = 2};
+}
+
+static bool has_pixel(const struct tess_part *part, int row, int col)
+{
+    return row >= part->rows.begin && row < part->rows.end && col >= part->cols.begin &&
+           col < part->cols.end;
+}
+
+static int n_with_pixel(const struct tess_parts *parts, int row, int col)
+{
+    int n = 0;
+    for (int i = 0; i < parts->n; i++)
+        n += has_pixel(&parts->at[i], row, col);
+    return n;
+}
+
+/* Pixel by pixel: what is left is what was there and was not taken out, once. */
+static void test_pieces_are_what_is_left(void **state)
+{
+    (void)state;
+    enum { H = 12, W = 12, ROUNDS = 2000 };
+    struct tess_rng rng;
+    int n_full = 0;
+    tess_rng_init(&rng, 4711);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct tess_part whole = draw_part(&rng, H, W), gone[24];
+        struct tess_parts parts = {1, {whole}};
+        int n_gone = 0;
+        for (int i = tess_rng_int(&rng, 0, 24); i > 0; i--) {
+            struct tess_part minus = draw_part(&rng, H, W);
+            minus.rows.end = minus.rows.begin + 1;
+            if (tess_rng_int(&rng, 0, 3) > 0)
+                minus.cols.end = minus.cols.begin + 1;
+            struct tess_parts before = parts;
+            minus.tensor = tess_rng_int(&rng, 0, 4) == 0;
+            if (!tess_parts_subtract(&parts, &minus)) {
+                assert_memory_equal(&before, &parts, sizeof parts);
+                n_full++;
+            } else if (minus.tensor == 0) {
+                gone[n_gone++] = minus;
+            }
+        }
+        for (int row = 0; row < H; row++)
+            for (int col = 0; col < W; col++) {
+                bool is_left = has_pixel(&whole, row, col);
+                for (int i = 0; i < n_gone; i++)
+                    is_left = is_left && !has_pixel(&gone[i], row, col);
+                assert_int_equal(n_with_pixel(&parts, row, col), is_left);
+            }
+    }
+    print_message("%d times too many pieces\n", n_full);
+    assert_true(n_full > 10);
+}
+
+/* From a map to packed parts, from these to others, and from those back to a map. */
+static void test_picked_parts_are_those_of_the_map(void **state)
+{
+    (void)state;
+    enum { H = 7, W = 6, ROUNDS = 500 };
+    const struct tess_part_map map = {H, W, 2, 2};
+    uint16_t from[H * W * 2], packed[H * W * 2], picked[H * W * 2], into[H * W * 2];
+    struct tess_rng rng;
+    tess_rng_init(&rng, 4712);
+    for (int i = 0; i < H * W * 2; i++)
+        from[i] = (uint16_t)(i + 1);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct tess_part whole = draw_part(&rng, H, W), minus = draw_part(&rng, H, W);
+        struct tess_parts all = {1, {whole}}, some = all;
+        assert_true(tess_parts_subtract(&some, &minus));
+        assert_true(tess_parts_contain(&all, &some));
+        assert_int_equal(tess_parts_meet(&all, &some), some.n > 0);
+        tess_part_pack(&whole, &map, from, packed);
+        tess_parts_pick(&all, packed, &some, picked);
+        memset(into, 0, sizeof into);
+        for (int i = 0; i < some.n; i++)
+            tess_part_place(&some.at[i], &some, picked, &map, into);
+        for (int row = 0; row < H; row++)
+            for (int col = 0; col < W; col++)
+                for (int c = 0; c < 2; c++) {
+                    int at = (row * W + col) * 2 + c;
+                    assert_int_equal(into[at],
+                                     n_with_pixel(&some, row, col) ? from[at] : 0);
+                }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +207,8 @@ int main(void)
         cmocka_unit_test(test_inside_is_judged_on_every_side),
         cmocka_unit_test(test_packing_takes_the_part_and_unpacking_brings_it_back),
         cmocka_unit_test(test_whole_rows_are_one_run_of_bytes),
+        cmocka_unit_test(test_pieces_are_what_is_left),
+        cmocka_unit_test(test_picked_parts_are_those_of_the_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

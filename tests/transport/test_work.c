@@ -82,6 +82,41 @@ static void test_mistakes_are_named(void **state)
     expect(&fake, "the work has 6 tensors and 0 stages");
 }
 
+/* The parts that come first, and the rest, are the outputs; no other node's tile reads a rest. */
+static void test_rests_are_what_no_other_node_reads(void **state)
+{
+    (void)state;
+    struct fake_work fake;
+    int n_rests = 0;
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        fake_work_init(&fake, seed, 1000);
+        fake_work_plan(&fake, 1 + (int)(seed % 5));
+        assert_int_equal(tess_work_check(&fake.work, NULL), TESS_OK);
+        for (int t = 0; t < fake.work.n_tiles; t++) {
+            const struct tess_work_tile *tile = &fake.tiles[t];
+            struct tess_parts early = tess_work_early(tile);
+            n_rests += tile->rest.n > 0;
+            assert_false(tess_parts_meet(&early, &tile->rest));
+            assert_int_equal(tess_parts_bytes(&early) + tess_parts_bytes(&tile->rest),
+                             tess_parts_bytes(&tile->outputs));
+            for (int r = 0; r < fake.work.n_tiles; r++)
+                if (fake.tiles[r].planned != tile->planned)
+                    assert_false(tess_parts_meet(&fake.tiles[r].inputs, &tile->rest));
+        }
+    }
+    print_message("%d rests\n", n_rests);
+    assert_true(n_rests > 100);
+}
+
+static void test_a_rest_of_something_else_is_named(void **state)
+{
+    (void)state;
+    struct fake_work fake;
+    fake_work_init_even(&fake, 1000);
+    fake.tiles[2].rest = fake.tiles[3].outputs;
+    expect(&fake, "the rest of tile 2 of stage 0 is none of it");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +124,8 @@ int main(void)
         cmocka_unit_test(test_tensors_live_from_their_writer_to_their_last_reader),
         cmocka_unit_test(test_tiles_are_found_by_stage_and_number),
         cmocka_unit_test(test_mistakes_are_named),
+        cmocka_unit_test(test_rests_are_what_no_other_node_reads),
+        cmocka_unit_test(test_a_rest_of_something_else_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,11 +113,11 @@ static void opened(struct bench *bench, int64_t now_us, enum tess_status status)
     tess_worker_assert_valid(bench->worker);
 }
 
-/* A worker that is ready, with room for `tiles`. */
-static void begin_ready(struct bench *bench, int tiles)
+/* A worker that is ready, with room for `tiles`, and keeps what computed tiles hold. */
+static void begin_with(struct bench *bench, int tiles, int64_t bytes, int64_t kept_bytes)
 {
     struct tess_worker_opened opened = {.work = &bench->fake.work,
-                                        .credit = {tiles, 1 << 20, 0}};
+                                        .credit = {tiles, bytes, kept_bytes}};
     begin(bench);
     tess_worker_tick(bench->worker, 0);
     sent(bench, TESS_MESSAGE_HELLO);
@@ -129,6 +129,11 @@ static void begin_ready(struct bench *bench, int tiles)
     sent(bench, TESS_MESSAGE_READY);
     sent(bench, TESS_MESSAGE_CREDIT);
     nothing(bench);
+}
+
+static void begin_ready(struct bench *bench, int tiles)
+{
+    begin_with(bench, tiles, 1 << 20, 0);
 }
 
 static struct tess_message task(const struct bench *bench, int tile)
@@ -245,11 +250,10 @@ static void test_window_in_bytes_is_kept(void **state)
 {
     (void)state;
     struct bench bench;
-    struct tess_message first = {0}, second = {0};
-    begin_ready(&bench, 4);
-    first = task(&bench, 0);
-    second = task(&bench, 1);
-    first.payload_bytes = (1 << 20) - second.payload_bytes + 1;
+    fake_work_init_even(&bench.fake, 1000);
+    int64_t bytes = task(&bench, 0).payload_bytes + task(&bench, 1).payload_bytes;
+    begin_with(&bench, 4, bytes - 1, 0);
+    struct tess_message first = task(&bench, 0), second = task(&bench, 1);
     give(&bench, 2000, &first);
     next(&bench, TESS_WORKER_HOLD);
     next(&bench, TESS_WORKER_COMPUTE);
@@ -574,6 +578,64 @@ static void test_plan_with_a_wrong_list_is_taken_anew(void **state)
     end(&bench);
 }
 
+static int count_verb(struct bench *bench, enum tess_worker_verb verb)
+{
+    struct tess_worker_action action;
+    int n = 0;
+    while (tess_worker_next(bench->worker, &action))
+        n += action.verb == verb;
+    return n;
+}
+
+/* The first tile's output is kept for a tile of the next stage, which comes without it; the limit
+ * is that of one output more. */
+static void test_outputs_are_kept_for_later_tiles(void **state)
+{
+    (void)state;
+    struct bench bench;
+    fake_work_init_even(&bench.fake, 1000);
+    int64_t bytes = tess_parts_bytes(&bench.fake.tiles[0].outputs);
+    begin_with(&bench, 2, 1 << 20, 2 * bytes);
+    struct tess_message first = task(&bench, 0);
+    for (int tile = 0; tile < 3; tile++) {
+        struct tess_message message = task(&bench, tile);
+        give(&bench, 2000, &message);
+        int slot = next(&bench, TESS_WORKER_HOLD).slot;
+        next(&bench, TESS_WORKER_COMPUTE);
+        tess_worker_computed(bench.worker, 3000, slot, 0, "", 900);
+        assert_int_equal(count_verb(&bench, TESS_WORKER_FORGET), tile == 2);
+    }
+    assert_int_equal(tess_worker_kept(bench.worker)->n, 2);
+    const struct tess_work *work = &bench.fake.work;
+    struct tess_message later = first;
+    later.as.task.key.stage = 1;
+    later.as.task.parts = tess_work_tile(work, 1, 0)->inputs;
+    tess_kept_subtract(tess_worker_kept(bench.worker), work, &later.as.task.key,
+                       &later.as.task.parts);
+    later.payload_bytes = tess_parts_bytes(&later.as.task.parts);
+    assert_true(later.payload_bytes <
+                tess_parts_bytes(&tess_work_tile(work, 1, 0)->inputs));
+    struct tess_message other_frame = later;
+    other_frame.as.task.key.frame++;
+    give(&bench, 4000, &other_frame);
+    expect_nack(&bench, TESS_NACK_NOT_KEPT);
+    give(&bench, 4000, &later);
+    int slot = next(&bench, TESS_WORKER_HOLD).slot;
+    next(&bench, TESS_WORKER_COMPUTE);
+    tess_worker_computed(bench.worker, 5000, slot, TESS_NACK_FAILED, "no", 1);
+    sent(&bench, TESS_MESSAGE_NACK);
+    next(&bench, TESS_WORKER_RELEASE);
+    nothing(&bench);
+    /* Long after, nothing of it is there. */
+    for (int64_t us = 5000; us < 4000000; us += 200000) {
+        struct tess_message beat = {.kind = TESS_MESSAGE_BEAT, .session = SESSION};
+        give(&bench, us, &beat);
+        tess_worker_tick(bench.worker, us);
+    }
+    assert_int_equal(tess_worker_kept(bench.worker)->n, 0);
+    end(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -595,6 +657,7 @@ int main(void)
         cmocka_unit_test(test_rest_of_a_blob_is_asked_for_in_the_new_session),
         cmocka_unit_test(test_drained_while_it_opens_it_leaves_at_once),
         cmocka_unit_test(test_plan_with_a_wrong_list_is_taken_anew),
+        cmocka_unit_test(test_outputs_are_kept_for_later_tiles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
