@@ -97,15 +97,18 @@ static bool is_put_out(const struct tess_stage *stage, int tensor)
            is_read_outside(stage, &stage->graph->tensors[tensor]);
 }
 
-/* Of what is put out, a map with the fewest rows. */
+/* Of what is put out, a map with the fewest rows, then columns. */
 static const struct tess_tensor *smallest_output(const struct tess_stage *stage)
 {
     const struct tess_graph *graph = stage->graph;
     const struct tess_tensor *smallest = NULL;
-    for (int tensor = 0; tensor < graph->n_tensors; tensor++)
+    for (int tensor = 0; tensor < graph->n_tensors; tensor++) {
+        const struct tess_tensor *map = &graph->tensors[tensor];
         if (is_put_out(stage, tensor) &&
-            (!smallest || graph->tensors[tensor].h < smallest->h))
-            smallest = &graph->tensors[tensor];
+            (!smallest || map->h < smallest->h ||
+             (map->h == smallest->h && map->w < smallest->w)))
+            smallest = map;
+    }
     return smallest;
 }
 

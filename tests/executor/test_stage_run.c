@@ -137,6 +137,29 @@ static struct tess_plan *pick_plan(struct trial *trial, const struct tess_graph 
     return tess_random_plan_create(&plans, graph, &facts, trial->rng);
 }
 
+/* Map number `i` of the stage's side, of which the tile has made its part. */
+static void scatter_side(struct trial *trial, const struct tess_stage *stage,
+                         const struct tess_tile_graph *tile, int i,
+                         const struct tess_network_maps *maps)
+{
+    const struct tess_tile_side *side = &tile->sides[i];
+    int tensor = stage->side.tensors[i], made = tile->graph->ops[side->op].output;
+    const struct tess_tensor *has = &tile->graph->tensors[made];
+    struct tess_region region = tess_stage_side(stage, &tile->output);
+    for (int row = 0; row < side->h; row++)
+        for (int col = 0; col < side->w; col++) {
+            size_t from =
+                ((size_t)(side->row + row) * (size_t)has->w + (size_t)(side->col + col)) *
+                (size_t)has->c;
+            size_t to =
+                ((size_t)(region.axis[TESS_ROWS].begin + row) * (size_t)stage->side.w +
+                 (size_t)(region.axis[TESS_COLS].begin + col)) *
+                (size_t)has->c;
+            memcpy(trial->parts.maps[tensor] + to, maps->maps[made] + from,
+                   (size_t)has->c * sizeof(float));
+        }
+}
+
 static void run_tile(struct trial *trial, const struct tess_stage *stage,
                      const struct tess_region *output)
 {
@@ -151,8 +174,11 @@ static void run_tile(struct trial *trial, const struct tess_stage *stage,
                        maps.maps[TESS_GRAPH_INPUT]);
     run(trial->family, plan, (struct origin){trial->graph, tile.origins, trial->compiled},
         &maps);
-    tess_bundle_scatter(trial->graph, &stage->output, maps.maps[graph->n_tensors - 1],
-                        output, trial->parts.maps);
+    tess_bundle_scatter(trial->graph, &stage->output,
+                        maps.maps[graph->ops[tile.output_op].output], output,
+                        trial->parts.maps);
+    for (int i = 0; i < tile.n_sides; i++)
+        scatter_side(trial, stage, &tile, i, &maps);
     for (int op = 0; op < graph->n_ops; op++) {
         trial->n_crops += graph->ops[op].kind == TESS_OP_CROP && tile.origins[op] < 0;
         trial->n_streamed += plan->streamed[op];
@@ -174,6 +200,11 @@ static void run_stage(struct trial *trial, const struct tess_stage *stage)
         }
     for (int i = 0; i < stage->output.n_tensors; i++) {
         int tensor = stage->output.tensors[i];
+        assert_memory_equal(trial->parts.maps[tensor], trial->whole->maps[tensor],
+                            (size_t)tess_tensor_bytes(&trial->graph->tensors[tensor]));
+    }
+    for (int i = 0; i < stage->side.n_tensors; i++) {
+        int tensor = stage->side.tensors[i];
         assert_memory_equal(trial->parts.maps[tensor], trial->whole->maps[tensor],
                             (size_t)tess_tensor_bytes(&trial->graph->tensors[tensor]));
     }
