@@ -11,7 +11,7 @@ nodes:
   - {name: w1, speed: 0.003, memory: 40M, mbit: 1000}
 END
 echo "# found, and predicted again"
-expect 0 "times as fast as gate" cluster plan small.cfg --threads 1 --cluster two.yaml -o plan.yaml
+expect 0 "times as fast as w1" cluster plan small.cfg --threads 1 --cluster two.yaml -o plan.yaml
 check "the table has the nodes" grep -q "^w1 .* 40.0 MiB" said
 check "the faster node has tiles" grep -q "node: w1" plan.yaml
 expect 0 "" cluster plan small.cfg --threads 1 --plan plan.yaml --quiet -o again.yaml
