@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include "base/arith.h"
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/rng.h"
 
@@ -291,9 +292,20 @@ static double mean_change(struct annealing *annealing)
     return n > 0 ? sum / n : 1;
 }
 
+/* How much of the trials is done; or of the time, if that will not be enough for all of them: an
+ * order that is still hot when time is up is worth nothing. */
+static double part_done(const struct tess_anneal *anneal, int64_t trial, double start_us)
+{
+    static const double slack = 0.05;
+    double of_trials = (double)trial / (double)anneal->n_trials;
+    double of_time =
+        (tess_clock_us() - start_us) / fmax(1, anneal->deadline_us - start_us);
+    return of_time > of_trials + slack ? fmin(1, of_time) : of_trials;
+}
+
 static void cool(struct annealing *annealing, const struct tess_anneal *anneal, int *best)
 {
-    double least = annealing->excess;
+    double least = annealing->excess, start_us = tess_clock_us();
     double first_heat = mean_change(annealing) * anneal->warmth, heat = first_heat;
     size_t n_bytes = sizeof *best * (size_t)annealing->graph->n_tasks;
     memcpy(best, annealing->order, n_bytes);
@@ -301,7 +313,7 @@ static void cool(struct annealing *annealing, const struct tess_anneal *anneal, 
         struct move move;
         int64_t own;
         if ((trial & 255) == 0) {
-            double part = (double)trial / (double)anneal->n_trials;
+            double part = part_done(anneal, trial, start_us);
             heat = first_heat * pow(last_share, part);
             if (tess_deadline_is_past(anneal->deadline_us))
                 break;
