@@ -5,7 +5,8 @@
  * of the tasks it needs and the first that needs it; those between move up by one. The bytes
  * alive at these change by what the task makes and by the inputs that it is the last to read,
  * each on a stretch of positions. A move that adds d to the sum is made with probability
- * exp(-d / heat); the heat falls exponentially.
+ * exp(-d / heat); the heat falls exponentially. Most moves are tried near positions that are
+ * above the budget: with those far away nothing is to be gained.
  *
  * Invariant: bytes[p] are the bytes alive while position p runs, were nothing overwritten.
  *
@@ -38,10 +39,11 @@ struct annealing {
     const struct tess_task_graph *graph;
     int64_t budget;
     int *order, *position;
-    int *last_reader; /* [n_tensors] the task after which it dies, -1: none */
-    int64_t *bytes;   /* [n_tasks] alive at each position */
-    int64_t *moved;   /* [n_tasks] scratch: of the stretch that moves */
-    bool *may_move;   /* [n_tasks] */
+    int *last_reader;  /* [n_tensors] the task after which it dies, -1: none */
+    int64_t *bytes;    /* [n_tasks] alive at each position */
+    int64_t *moved;    /* [n_tasks] scratch: of the stretch that moves */
+    bool *may_move;    /* [n_tasks] */
+    int *high, n_high; /* [n_tasks] positions above the budget, not long ago */
     struct tess_rng rng;
     double excess;
 };
@@ -209,11 +211,33 @@ static void make_move(struct annealing *annealing, struct move move, int64_t own
     annealing->excess = excess;
 }
 
+static void list_high(struct annealing *annealing)
+{
+    annealing->n_high = 0;
+    for (int p = 0; p < annealing->graph->n_tasks; p++)
+        if (annealing->bytes[p] > annealing->budget)
+            annealing->high[annealing->n_high++] = p;
+}
+
+/* A position: mostly one not far from where too much is alive. */
+static int draw_position(struct annealing *annealing)
+{
+    enum { REACH = 100 };
+    struct tess_rng *rng = &annealing->rng;
+    int last = annealing->graph->n_tasks - 1;
+    if (annealing->n_high == 0 || tess_rng_int(rng, 0, 3) == 0)
+        return tess_rng_int(rng, 0, last);
+    int high = annealing->high[tess_rng_int(rng, 0, annealing->n_high - 1)];
+    int reach = tess_rng_int(rng, 0, REACH);
+    int position = tess_rng_int(rng, high - reach, high + reach);
+    return tess_max_int(0, tess_min_int(last, position));
+}
+
 /* Draws a task and a position for it; false if there is none. */
 static bool draw_move(struct annealing *annealing, struct move *move)
 {
     const struct tess_task_graph *graph = annealing->graph;
-    int task_id = tess_rng_int(&annealing->rng, 0, graph->n_tasks - 1);
+    int task_id = annealing->order[draw_position(annealing)];
     const struct tess_task *task = &graph->tasks[task_id];
     int from = 0, to = graph->n_tasks - 1;
     if (!annealing->may_move[task_id])
@@ -245,6 +269,7 @@ static void count_bytes(struct annealing *annealing)
         for (int p = first; p <= last; p++)
             annealing->bytes[p] += tensor->bytes;
     }
+    list_high(annealing);
     annealing->excess = 0;
     for (int p = 0; p < graph->n_tasks; p++)
         annealing->excess += above(annealing, annealing->bytes[p]);
@@ -260,8 +285,9 @@ static enum tess_status start(struct annealing *annealing, struct tess_error *er
     annealing->bytes = malloc(sizeof *annealing->bytes * n);
     annealing->moved = malloc(sizeof *annealing->moved * n);
     annealing->may_move = malloc(sizeof *annealing->may_move * n);
-    if (!annealing->position || !annealing->last_reader || !annealing->bytes ||
-        !annealing->moved || !annealing->may_move)
+    annealing->high = malloc(sizeof *annealing->high * n);
+    if (!annealing->high || !annealing->position || !annealing->last_reader ||
+        !annealing->bytes || !annealing->moved || !annealing->may_move)
         return tess_error_nomem(error);
     for (int p = 0; p < graph->n_tasks; p++)
         annealing->position[annealing->order[p]] = p;
@@ -313,6 +339,7 @@ static void cool(struct annealing *annealing, const struct tess_anneal *anneal, 
         struct move move;
         int64_t own;
         if ((trial & 255) == 0) {
+            list_high(annealing);
             double part = part_done(anneal, trial, start_us);
             heat = first_heat * pow(last_share, part);
             if (tess_deadline_is_past(anneal->deadline_us))
@@ -352,5 +379,6 @@ enum tess_status tess_anneal_order(struct tess_anneal *anneal, int *order_inout,
     free(annealing.bytes);
     free(annealing.moved);
     free(annealing.may_move);
+    free(annealing.high);
     return status;
 }

@@ -118,7 +118,7 @@ static enum tess_status find_smallest_budget(struct best *best, struct tess_erro
 static enum tess_status anneal_order(struct best *best, double seconds, int *order,
                                      struct tess_error *error)
 {
-    enum { MOST_SEEDS = 3, TRIALS_PER_TASK = 3000 };
+    enum { MOST_SEEDS = 4, TRIALS_PER_TASK = 1500 };
     const struct tess_remat_problem *problem = best->problem;
     size_t n_bytes = sizeof *order * (size_t)problem->graph->n_tasks;
     double least = INFINITY, until_us = tess_clock_us() + seconds * 1e6, took_us = 0;
