@@ -42,7 +42,7 @@
 static const int64_t coarse_terms = 130000, fine_terms = 30000, tiny_terms = 2000;
 static const int64_t few_terms = 45000, many_terms = 90000;
 static const double first_size = 15, first_size_per_task = 11000;
-static const double part_seconds = 1;
+static const double part_seconds = 1, fine_seconds = 4;
 static const int most_vain = 120; /* neighbourhoods in turn in which nothing is found */
 
 /* Shares of the time limit by whose end a phase ends, but for the relaxation: that takes. */
@@ -382,7 +382,8 @@ static enum tess_status search_all(struct gap *gap, struct tess_error *error)
             gap->n_terms > tiny_terms)
             status = try_greedy(gap, error);
     }
-    double until_us = tess_clock_us() + gap->limits->seconds * 1e6 * fine_share;
+    double until_us =
+        tess_clock_us() + 1e6 * fmin(fine_seconds, gap->limits->seconds * fine_share);
     for (int i = 0; i < 2 && status == TESS_OK; i++) {
         status = solve_all(gap, fine[i], fine_terms, until_us, error);
         if (gap->answer == TESS_MILP_LIMIT)
