@@ -29,6 +29,7 @@ section() { # TITLE SCRIPT ARGUMENT...
     section "Difference from darknet" darknet_difference
     section "Convolutions of routes split" rewriting_table
     section "Plans with techniques left out" plan_ablation
+    section "Halos kept, recomputed, or both" halo_policy
     section "Orders with parts of the search left out" schedule_ablation
     [ -z "${TESS_GRAPHS_DIR:-}" ] || section "Graphs within budgets" remat
     section "Beside Checkmate's programme" remat_solvers 60
