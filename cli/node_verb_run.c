@@ -27,6 +27,7 @@ struct cluster_run {
     const struct tess_node_job *job; /* of the setup */
     struct tess_names names;
     struct tess_dumps dumps;
+    int64_t dumped_frame; /* whose layers the dumps hold */
     struct tess_node_link link;
     struct tess_node_local local;
     struct tess_node_guess *guesses; /* [nodes of the plan - 1] */
@@ -323,7 +324,10 @@ static enum tess_status take_results(struct cluster_run *run, int64_t frame,
     if (status == TESS_OK)
         status =
             tess_results_init(&report->results, graph, planes, &box, &options, error);
-    for (int i = 0; i < run->dumps.n_dumps && status == TESS_OK; i++) {
+    /* Frames may end in another order than they began: the last one stays. */
+    bool is_latest = frame >= run->dumped_frame;
+    run->dumped_frame = tess_max_i64(run->dumped_frame, frame);
+    for (int i = 0; i < run->dumps.n_dumps && is_latest && status == TESS_OK; i++) {
         int tensor = run->dumps.dumps[i].tensor;
         struct tess_plane plane = plane_of(run, frame, tensor);
         status =

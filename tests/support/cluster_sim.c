@@ -316,7 +316,8 @@ static void keep_result(const struct tess_link_packet *packet)
     last_result.header = sim_alloc(packet->header_bytes);
     last_result.payload = sim_alloc(packet->payload_bytes);
     memcpy(last_result.header, packet->header, (size_t)packet->header_bytes);
-    memcpy(last_result.payload, packet->payload, (size_t)packet->payload_bytes);
+    if (packet->payload_bytes > 0)
+        memcpy(last_result.payload, packet->payload, (size_t)packet->payload_bytes);
 }
 
 struct tess_link_packet *sim_last_result(struct sim *sim)
