@@ -239,7 +239,8 @@ static bool read_text(const msgpack_object *object, enum tess_field_type type, c
     if (length >= text_capacity(type) || (length == 0 && type == TESS_FIELD_NAME) ||
         !is_text(object->via.str.ptr, length))
         return false;
-    memcpy(text, object->via.str.ptr, length);
+    if (length > 0) /* of an empty text msgpack-c gives no address */
+        memcpy(text, object->via.str.ptr, length);
     text[length] = '\0';
     return true;
 }
