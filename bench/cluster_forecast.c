@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "executor/kernel.h"
 #include "model/darknet.h"
+#include "plan/cluster_text.h"
 #include "planner/cluster_plan.h"
 
 static void die(const struct tess_error *error)
@@ -92,9 +93,11 @@ static void print_plan(const struct tess_graph *graph,
 {
     for (int i = 0; i < plan->n_stages; i++) {
         const struct tess_cluster_stage *stage = &plan->stages[i];
-        printf("    layers %d..%d, %d tiles, %.0f ms:", graph->ops[stage->ops[0]].layer,
-               graph->ops[stage->ops[stage->n_ops - 1]].layer, stage->n_tiles,
-               stage->predicted_us / 1e3);
+        struct tess_text layers = {0};
+        tess_cluster_write_layers(stage, graph, &layers);
+        printf("    layers %s, %d tiles, %.0f ms:", tess_text_string(&layers),
+               stage->n_tiles, stage->predicted_us / 1e3);
+        tess_text_release(&layers);
         for (int tile = 0; tile < stage->n_tiles; tile++) {
             const struct tess_range *axis = stage->tiles[tile].output.axis;
             printf(" %d:%dx%d", stage->tiles[tile].node, tess_range_len(axis[TESS_ROWS]),

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "plan/cluster_text.h"
+
 /* Of one stage. */
 struct shares {
     int64_t n_pixels[TESS_CLUSTER_MOST_NODES]; /* of the output, by node */
@@ -37,31 +39,35 @@ static enum tess_status count(const struct tess_cluster_plan *plan, int number,
     return status;
 }
 
-static void put_layers(const struct tess_cluster_stage *stage,
-                       const struct tess_graph *graph, struct tess_text *text)
+/* Of the column of layers: most stages need ten. */
+static size_t layers_width(const struct tess_cluster_plan *plan,
+                           const struct tess_graph *graph)
 {
-    char layers[32];
-    int first = graph->ops[stage->ops[0]].layer, last = first;
-    for (int i = 0; i < stage->n_ops; i++) {
-        int layer = graph->ops[stage->ops[i]].layer;
-        first = layer < first ? layer : first;
-        last = layer > last ? layer : last;
+    size_t width = 10;
+    struct tess_text layers = {0};
+    for (int i = 0; i < plan->n_stages; i++) {
+        size_t before = layers.len;
+        tess_cluster_write_layers(&plan->stages[i], graph, &layers);
+        width = layers.len - before > width ? layers.len - before : width;
     }
-    snprintf(layers, sizeof layers, first == last ? "%d" : "%d..%d", first, last);
-    tess_text_printf(text, "%-10s", layers);
+    tess_text_release(&layers);
+    return width;
 }
 
 static enum tess_status put_stage(const struct tess_cluster_plan *plan, int number,
-                                  const struct tess_graph *graph, struct tess_text *text,
-                                  struct tess_error *error)
+                                  const struct tess_graph *graph, size_t width,
+                                  struct tess_text *text, struct tess_error *error)
 {
     const struct tess_cluster_stage *stage = &plan->stages[number];
+    size_t end = text->len + width;
     struct shares shares = {.n_all = 0};
     enum tess_status status = count(plan, number, graph, &shares, error);
     if (status != TESS_OK)
         return status;
     const char *comma = "";
-    put_layers(stage, graph, text);
+    tess_cluster_write_layers(stage, graph, text);
+    while (text->len < end && !text->is_broken)
+        tess_text_append(text, " ", 1);
     tess_text_printf(text, " %5d %12.1f %8.2f  ", stage->n_tiles,
                      stage->predicted_us / 1e3, (double)shares.moved_bytes / 1e6);
     for (int node = 0; node < plan->cluster.n_nodes; node++) {
@@ -131,10 +137,11 @@ enum tess_status tess_report_cluster_plan(const struct tess_cluster_plan *plan,
                                           struct tess_error *error)
 {
     enum tess_status status = TESS_OK;
-    tess_text_printf(text_out, "%-10s %5s %12s %8s  %s\n", "layers", "tiles",
+    size_t width = layers_width(plan, graph);
+    tess_text_printf(text_out, "%-*s %5s %12s %8s  %s\n", (int)width, "layers", "tiles",
                      "predicted ms", "MB moved", "where");
     for (int i = 0; i < plan->n_stages && status == TESS_OK; i++)
-        status = put_stage(plan, i, graph, text_out, error);
+        status = put_stage(plan, i, graph, width, text_out, error);
     if (status != TESS_OK)
         return status;
     tess_text_printf(text_out, "\n%-10s %5s %12s  %10s %10s\n", "node", "tiles",

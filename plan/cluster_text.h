@@ -33,6 +33,11 @@ void tess_cluster_write(const struct tess_cluster *cluster, struct tess_text *te
 void tess_cluster_plan_write(const struct tess_cluster_plan *plan,
                              const struct tess_graph *graph, struct tess_text *text_out);
 
+/* Appends the layers that a stage has ops of, as a plan names them: "12..17, 26". */
+void tess_cluster_write_layers(const struct tess_cluster_stage *stage,
+                               const struct tess_graph *graph,
+                               struct tess_text *text_out);
+
 /* The nodes of a cluster file, or of a cluster plan. TESS_E_CONFIG with the place of the line at
  * fault, TESS_E_NOMEM. */
 enum tess_status tess_cluster_read(const char *text, size_t n_bytes,

@@ -71,11 +71,10 @@ static int next_layer(const struct tess_graph *graph, int layer)
     return next;
 }
 
-static void put_ops(struct tess_text *text, const struct tess_cluster_stage *stage,
-                    const struct tess_graph *graph)
+/* The stage's ops, or their layers, as numbers and ranges of such. */
+static void put_numbers(struct tess_text *text, const struct tess_cluster_stage *stage,
+                        const struct tess_graph *graph, bool by_layer)
 {
-    bool by_layer = has_whole_layers(stage, graph);
-    tess_text_printf(text, by_layer ? "  - layers: [" : "  - ops: [");
     for (int at = 0, end; at < stage->n_ops; at = end) {
         int first = stage->ops[at], last = first;
         if (by_layer)
@@ -92,6 +91,14 @@ static void put_ops(struct tess_text *text, const struct tess_cluster_stage *sta
         if (last > first)
             tess_text_printf(text, "..%d", last);
     }
+}
+
+static void put_ops(struct tess_text *text, const struct tess_cluster_stage *stage,
+                    const struct tess_graph *graph)
+{
+    bool by_layer = has_whole_layers(stage, graph);
+    tess_text_printf(text, by_layer ? "  - layers: [" : "  - ops: [");
+    put_numbers(text, stage, graph, by_layer);
     tess_text_printf(text, "]\n");
 }
 
@@ -139,4 +146,10 @@ void tess_cluster_plan_write(const struct tess_cluster_plan *plan,
         for (int tile = 0; tile < stage->n_tiles; tile++)
             put_tile(text_out, plan, &stage->tiles[tile]);
     }
+}
+
+void tess_cluster_write_layers(const struct tess_cluster_stage *stage,
+                               const struct tess_graph *graph, struct tess_text *text_out)
+{
+    put_numbers(text_out, stage, graph, true);
 }

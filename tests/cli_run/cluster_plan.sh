@@ -57,6 +57,22 @@ sed 's/w1/w2/' two.yaml >other.yaml
 expect 3 "other.yaml: error: there is no node w1" cluster plan wide.cfg --plan plan.yaml \
     --cluster other.yaml
 
+echo "# a stage whose layers are no range is printed as the plan names them"
+{
+    printf '[net]\nwidth=32\nheight=32\nchannels=3\n'
+    for layer in conv conv conv route=-2 conv route=-1,-3; do
+        if [ "$layer" = conv ]; then
+            printf '[convolutional]\nfilters=8\nsize=3\npad=1\nactivation=leaky\n'
+        else
+            printf '[route]\nlayers=%s\n' "${layer#*=}"
+        fi
+    done
+} >fork.cfg
+printf 'cluster: 1\nnodes: [{name: a}]\nstages:\n  - layers: [0..1, 4]\n  - layers: [2, 5]\n' >holes.yaml
+expect 0 "^0..1, 4  " cluster plan fork.cfg --threads 1 --plan holes.yaml -o fork.yaml
+check "the second stage" grep -q "^2, 5  " said
+check "in the plan, too" grep -F -q -e "- layers: [0..1, 4]" fork.yaml
+
 echo "# mistakes"
 expect 2 "no cluster given" cluster plan wide.cfg
 expect 2 "expected bytes or floats" cluster plan wide.cfg --cluster two.yaml --sends halves

@@ -94,6 +94,26 @@ static void test_grids_and_single_tiles_are_spelled_out(void **state)
     tess_graph_destroy(graph);
 }
 
+static void check_layers(const struct tess_graph *graph, int *ops, int n_ops,
+                         const char *expected)
+{
+    const struct tess_cluster_stage stage = {.n_ops = n_ops, .ops = ops};
+    struct tess_text text = {0};
+    tess_cluster_write_layers(&stage, graph, &text);
+    assert_string_equal(tess_text_string(&text), expected);
+    tess_text_release(&text);
+}
+
+static void test_layers_of_a_stage_are_ranges_without_what_is_elsewhere(void **state)
+{
+    (void)state;
+    struct tess_graph *graph = graph_create();
+    check_layers(graph, (int[]){1}, 1, "1");
+    check_layers(graph, (int[]){0, 1, 2}, 3, "0..2");
+    check_layers(graph, (int[]){0, 2}, 2, "0, 2");
+    tess_graph_destroy(graph);
+}
+
 static void check_refused(const char *text, int line, int col, const char *message)
 {
     struct tess_graph *graph = graph_create();
@@ -147,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_cluster_file_survives),
         cmocka_unit_test(test_grids_and_single_tiles_are_spelled_out),
+        cmocka_unit_test(test_layers_of_a_stage_are_ranges_without_what_is_elsewhere),
         cmocka_unit_test(test_what_is_wrong_has_a_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
