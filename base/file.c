@@ -106,3 +106,10 @@ out:
     free(temporary);
     return status;
 }
+
+enum tess_status tess_file_write_text(const char *path, const struct tess_text *text,
+                                      struct tess_error *error)
+{
+    return text->is_broken ? tess_error_nomem(error)
+                           : tess_file_write(path, text->data, text->len, error);
+}

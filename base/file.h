@@ -22,4 +22,8 @@ enum tess_status tess_file_read(const char *path, int64_t limit_bytes,
 enum tess_status tess_file_write(const char *path, const void *bytes, size_t n_bytes,
                                  struct tess_error *error);
 
+/* The same for a text; TESS_E_NOMEM if it is broken. */
+enum tess_status tess_file_write_text(const char *path, const struct tess_text *text,
+                                      struct tess_error *error);
+
 #endif

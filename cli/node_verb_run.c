@@ -405,9 +405,7 @@ static enum tess_status compute(struct cluster_run *run, double *all_us_out,
 static enum tess_status write_text(const char *path, struct tess_text *text,
                                    struct tess_error *error)
 {
-    enum tess_status status = text->is_broken
-                                  ? tess_error_nomem(error)
-                                  : tess_file_write(path, text->data, text->len, error);
+    enum tess_status status = tess_file_write_text(path, text, error);
     tess_text_release(text);
     return status;
 }

@@ -192,7 +192,6 @@ static void put_json(const struct status_run *run, struct tess_text *text)
 static enum tess_status report(const struct status_run *run, struct tess_error *error)
 {
     const struct tess_args *args = run->args;
-    enum tess_status status = TESS_OK;
     struct tess_text text;
     if (!args->json || strcmp(args->json, "-") != 0)
         put_table(run);
@@ -200,8 +199,7 @@ static enum tess_status report(const struct status_run *run, struct tess_error *
         return TESS_OK;
     tess_text_init(&text);
     put_json(run, &text);
-    status = text.is_broken ? tess_error_nomem(error)
-                            : tess_file_write(args->json, text.data, text.len, error);
+    enum tess_status status = tess_file_write_text(args->json, &text, error);
     tess_text_release(&text);
     return status;
 }

@@ -13,12 +13,6 @@
 
 #define FACTS_NAME "kernel facts"
 
-static enum tess_status put_text(const struct tess_text *text, struct tess_error *error)
-{
-    return text->is_broken ? tess_error_nomem(error)
-                           : tess_file_write("-", text->data, text->len, error);
-}
-
 static enum tess_status read_options(const struct tess_args *args, const char *facts,
                                      struct tess_planner_options *options,
                                      struct tess_error *error)
@@ -81,7 +75,7 @@ static enum tess_status plan_cluster(const struct tess_graph *graph, const char 
         status = (is_plan ? predict : find)(text, name, graph, options, &plan, error);
     if (status == TESS_OK) {
         tess_cluster_plan_write(plan, graph, &out);
-        status = put_text(&out, error);
+        status = tess_file_write_text("-", &out, error);
     }
     tess_cluster_plan_destroy(plan);
     tess_text_release(&out);
@@ -135,7 +129,7 @@ static enum tess_status plan_node(const struct tess_graph *graph, const char *te
         status = tess_tile_plans_find(cluster_plan, graph, node, &plans, error);
     if (status == TESS_OK) {
         tess_tile_plans_write(&plans, &out);
-        status = put_text(&out, error);
+        status = tess_file_write_text("-", &out, error);
     }
     tess_tile_plans_release(&plans);
     tess_cluster_plan_destroy(cluster_plan);

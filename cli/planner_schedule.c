@@ -9,6 +9,7 @@
 #include "cli/model_file.h"
 #include "cli/planner_remat.h"
 #include "cli/planner_schedule_report.h"
+#include "cli/report_out.h"
 #include "cli/verbs.h"
 #include "plan/plan_text.h"
 #include "planner/graph_model.h"
@@ -171,31 +172,20 @@ static enum tess_status read_graph(const struct tess_args *args,
 
 /* ---- results ---- */
 
-static enum tess_status put_text(const char *path, struct tess_text *text,
-                                 struct tess_error *error)
-{
-    return text->is_broken ? tess_error_nomem(error)
-                           : tess_file_write(path, text->data, text->len, error);
-}
-
 static enum tess_status put_results(const struct tess_args *args,
                                     const struct tess_schedule_report *report,
                                     struct tess_error *error)
 {
-    enum tess_status status = TESS_OK;
-    bool is_json_out = args->json && strcmp(args->json, "-") == 0;
-    struct tess_text text;
-    tess_text_init(&text);
-    if (args->json) {
-        tess_schedule_json(report, &text);
-        status = put_text(args->json, &text, error);
-        tess_text_release(&text);
-    }
-    if (status == TESS_OK && !is_json_out && !args->is_quiet) {
-        tess_schedule_table(report, &text);
-        status = put_text("-", &text, error);
-    }
-    tess_text_release(&text);
+    struct tess_text json, table;
+    tess_text_init(&json);
+    tess_text_init(&table);
+    if (args->json)
+        tess_schedule_json(report, &json);
+    tess_schedule_table(report, &table);
+    enum tess_status status =
+        tess_report_put(args->json, &json, args->is_quiet ? NULL : &table, error);
+    tess_text_release(&json);
+    tess_text_release(&table);
     return status;
 }
 

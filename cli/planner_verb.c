@@ -8,6 +8,7 @@
 #include "cli/planner_curve.h"
 #include "cli/planner_input.h"
 #include "cli/planner_savings.h"
+#include "cli/report_out.h"
 #include "plan/plan_text.h"
 #include "planner/planner.h"
 #include "planner/rewriting.h"
@@ -71,32 +72,21 @@ static enum tess_status read_options(const struct tess_args *args,
                : status;
 }
 
-static enum tess_status put_text(const char *path, struct tess_text *text,
-                                 struct tess_error *error)
-{
-    return text->is_broken ? tess_error_nomem(error)
-                           : tess_file_write(path, text->data, text->len, error);
-}
-
 static enum tess_status put_curve(const struct tess_args *args,
                                   const struct tess_curve *curve,
                                   const struct tess_graph *graph,
                                   struct tess_error *error)
 {
     bool has_profile = args->profile != NULL;
-    enum tess_status status = TESS_OK;
-    struct tess_text text;
-    tess_text_init(&text);
-    if (args->json) {
-        tess_curve_json(curve, graph, has_profile, &text);
-        status = put_text(args->json, &text, error);
-        tess_text_release(&text);
-    }
-    if (status == TESS_OK && (!args->json || strcmp(args->json, "-") != 0)) {
-        tess_curve_table(curve, graph, has_profile, &text);
-        status = put_text("-", &text, error);
-    }
-    tess_text_release(&text);
+    struct tess_text json, table;
+    tess_text_init(&json);
+    tess_text_init(&table);
+    if (args->json)
+        tess_curve_json(curve, graph, has_profile, &json);
+    tess_curve_table(curve, graph, has_profile, &table);
+    enum tess_status status = tess_report_put(args->json, &json, &table, error);
+    tess_text_release(&json);
+    tess_text_release(&table);
     return status;
 }
 
@@ -141,7 +131,7 @@ static enum tess_status list_savings(const struct tess_args *args,
     tess_text_init(&text);
     enum tess_status status = tess_savings_table(graph, options, &text, error);
     if (status == TESS_OK)
-        status = put_text("-", &text, error);
+        status = tess_file_write_text("-", &text, error);
     tess_text_release(&text);
     return status;
 }
@@ -158,7 +148,7 @@ static enum tess_status plan_once(const struct tess_graph *graph,
         tess_rewriting_plan(graph, options, &split, &plan, NULL, error);
     if (status == TESS_OK) {
         tess_plan_write(plan, split ? split : graph, &text);
-        status = put_text("-", &text, error);
+        status = tess_file_write_text("-", &text, error);
     }
     tess_text_release(&text);
     tess_plan_destroy(plan);

@@ -58,9 +58,7 @@ static enum tess_status profile_device(const struct tess_args *args,
     if (status == TESS_OK) {
         name_device(profile.device, sizeof profile.device);
         tess_profile_write(&profile, &text);
-        status = text.is_broken ? tess_error_nomem(error)
-                                : tess_file_write(args->output ? args->output : "-",
-                                                  text.data, text.len, error);
+        status = tess_file_write_text(args->output ? args->output : "-", &text, error);
     }
     tess_text_release(&text);
     tess_session_release(&session);

@@ -79,8 +79,7 @@ static enum tess_status plan_cluster(struct tess_session *session,
         status = tess_cluster_search(session, tess_text_string(&cluster), cluster.len,
                                      strcmp(args->sends, "bytes") == 0, &plan, error);
     if (status == TESS_OK)
-        status = tess_file_write(args->output ? args->output : "-", plan.data, plan.len,
-                                 error);
+        status = tess_file_write_text(args->output ? args->output : "-", &plan, error);
     if (status == TESS_OK && !args->is_quiet)
         status = put_table(session, &plan, error);
     tess_text_release(&cluster);

@@ -107,9 +107,7 @@ enum tess_status tess_verb_info(const struct tess_args *args, struct tess_error 
             json_document(session.graph, &text);
         else
             table(session.graph, &text);
-        status = text.is_broken ? tess_error_nomem(error)
-                                : tess_file_write(args->json ? args->json : "-",
-                                                  text.data, text.len, error);
+        status = tess_file_write_text(args->json ? args->json : "-", &text, error);
     }
     tess_text_release(&text);
     tess_session_release(&session);

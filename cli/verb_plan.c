@@ -18,10 +18,8 @@ static enum tess_status put_plan(const struct tess_session *session,
     struct tess_text text;
     tess_text_init(&text);
     tess_plan_write(plan, session->graph, &text);
-    enum tess_status status = text.is_broken
-                                  ? tess_error_nomem(error)
-                                  : tess_file_write(args->output ? args->output : "-",
-                                                    text.data, text.len, error);
+    enum tess_status status =
+        tess_file_write_text(args->output ? args->output : "-", &text, error);
     if (status == TESS_OK && !args->is_quiet) {
         tess_text_release(&text);
         tess_report_plan(session->graph, plan, session->profile[0] != '\0', &text);
@@ -41,7 +39,7 @@ static enum tess_status put_table(const struct tess_session *session,
     enum tess_status status =
         tess_session_search(session, RUN_RESERVE_BYTES, &text, error);
     if (status == TESS_OK)
-        status = tess_file_write(output ? output : "-", text.data, text.len, error);
+        status = tess_file_write_text(output ? output : "-", &text, error);
     tess_text_release(&text);
     return status;
 }

@@ -271,9 +271,7 @@ static enum tess_status write_reports(const struct run *run, int64_t measured_by
     bool is_json_on_stdout = run->args->json && strcmp(run->args->json, "-") == 0;
     if (run->args->json) {
         tess_report_json(&report, &text);
-        status = text.is_broken
-                     ? tess_error_nomem(error)
-                     : tess_file_write(run->args->json, text.data, text.len, error);
+        status = tess_file_write_text(run->args->json, &text, error);
     }
     if (status == TESS_OK && !run->args->is_quiet && !is_json_on_stdout) {
         tess_text_release(&text);

@@ -53,9 +53,7 @@ enum tess_status tess_verb_verify(const struct tess_args *args, struct tess_erro
         status = tess_verify(layout, &verdict, error);
     if (status == TESS_OK) {
         put_verdict(args, plan, &verdict, &text);
-        status = text.is_broken ? tess_error_nomem(error)
-                                : tess_file_write(args->json ? args->json : "-",
-                                                  text.data, text.len, error);
+        status = tess_file_write_text(args->json ? args->json : "-", &text, error);
     }
     tess_text_release(&text);
     tess_layout_destroy(layout);

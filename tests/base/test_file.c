@@ -56,6 +56,21 @@ static void test_missing_places_are_io_errors(void **state)
     assert_int_equal(tess_file_write("/none/file", "x", 1, NULL), TESS_E_IO);
 }
 
+static void test_a_text_is_written_unless_it_is_broken(void **state)
+{
+    (void)state;
+    struct tess_text text = {0}, got = {0};
+    tess_text_append(&text, "whole", 5);
+    assert_int_equal(tess_file_write_text(path, &text, NULL), TESS_OK);
+    text.is_broken = true;
+    tess_text_append(&text, " and more", 9);
+    assert_int_equal(tess_file_write_text(path, &text, NULL), TESS_E_NOMEM);
+    assert_int_equal(tess_file_read(path, 9, &got, NULL), TESS_OK);
+    assert_string_equal(got.data, "whole");
+    tess_text_release(&text);
+    tess_text_release(&got);
+}
+
 static void test_devices_are_written_in_place(void **state)
 {
     (void)state;
@@ -71,6 +86,7 @@ int main(void)
         cmocka_unit_test(test_written_file_reads_back_and_replaces),
         cmocka_unit_test(test_file_over_the_limit_is_refused),
         cmocka_unit_test(test_missing_places_are_io_errors),
+        cmocka_unit_test(test_a_text_is_written_unless_it_is_broken),
         cmocka_unit_test(test_devices_are_written_in_place),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
