@@ -7,6 +7,8 @@
 # MODEL.cfg, MODEL.weights and IMAGE are looked for in $TESS_MODELS_DIR; exits with 77 (skipped)
 # where there are none. FOLDER is made, filled and deleted.
 set -eu
+# shellcheck source=tests/reference/detections.sh
+. "$(dirname "$0")/detections.sh"
 
 tessera=$1 naive=$2 model=$3 image=$4 folder=$5
 models=${TESS_MODELS_DIR:-}
@@ -26,36 +28,10 @@ rm -rf "$folder"
 mkdir -p "$folder"
 trap 'rm -rf "$folder"' EXIT
 
-# "CLASS SCORE X Y W H" of each detection in a report of tessera.
-detections() {
-    sed -n 's/.*"class_id": *\([^,]*\), "score": *\([^,]*\), "box": {\(.*\)}}.*/\1 \2 \3/p' "$1" |
-        sed 's/"[a-z]*": *//g; s/,/ /g'
-}
-
-# Does each line of the first file have a partner in the second: class, score within 0.01, edges
-# within 2 pixels? Scores so close to the threshold that rounding decides need none.
-have_partners() {
-    awk '
-        function near(a, b, limit) { return a - b <= limit && b - a <= limit }
-        NR == FNR { for (i = 1; i <= 6; i++) other[NR, i] = $i; n_other = NR; next }
-        {
-            found = $2 < 0.25 + 0.01
-            for (j = 1; j <= n_other; j++)
-                if ($1 == other[j, 1] && near($2, other[j, 2], 0.01) &&
-                    near($3, other[j, 3], 2) && near($4, other[j, 4], 2) &&
-                    near($3 + $5, other[j, 3] + other[j, 5], 2) &&
-                    near($4 + $6, other[j, 4] + other[j, 6], 2))
-                    found = 1
-            if (!found) { print "no partner for", $0; bad = 1 }
-            n++
-        }
-        END { exit bad || n == 0 || n_other == 0 }' "$2" "$1"
-}
-
 result=0
-judge() { # NAME THEIRS REPORT
+judge() { # NAME THEIRS REPORT: scores within 0.01, edges within 2 pixels
     detections "$3" >"$folder/ours"
-    if have_partners "$2" "$folder/ours" && have_partners "$folder/ours" "$2"; then
+    if are_same "$2" "$folder/ours" 0.01; then
         echo "equal: $1, $(wc -l <"$2") objects"
     else
         echo "DIFFERENT: $1"
