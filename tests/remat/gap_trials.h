@@ -1,22 +1,8 @@
-/* Small graphs by hand, one output per task, for the tests of programmes. */
+/* Small graphs by hand, one output per task, and random ones, for the tests of programmes. */
 #ifndef TESS_TESTS_REMAT_GAP_TRIALS_H
 #define TESS_TESTS_REMAT_GAP_TRIALS_H
 
-#include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "remat/method.h"
-#include "remat/sequence_check.h"
-#include "solver/milp.h"
-#include "tests/support/random_net.h"
-#include "tests/support/random_remat.h"
+#include "tests/remat/remat_trials.h"
 
 enum { HAND_TASKS = 10, HAND_INPUTS = 3 };
 
@@ -68,25 +54,51 @@ static inline void hand_release(struct hand *hand)
     tess_task_graph_destroy(hand->graph);
 }
 
-/* Runs a method on it: the cost, checked; INT64_MAX if it does not fit. */
-static inline int64_t method_cost(const struct tess_remat_method *method,
-                                  const struct tess_remat_problem *problem,
-                                  bool *is_proven_out)
+/* For methods that ask a solver. */
+static inline void skip_without_solver(void)
 {
-    struct tess_remat_limits limits;
-    struct tess_remat_result result = {0};
-    struct tess_remat_value value;
-    tess_remat_limits_init(&limits);
-    limits.seconds = 5;
-    assert_int_equal(method->run(problem, &limits, &result, NULL), TESS_OK);
-    assert_int_equal(tess_remat_check(problem, &result.sequence, &value, NULL), TESS_OK);
-    assert_int_equal(value.peak_bytes, result.value.peak_bytes);
-    assert_int_equal(value.cost, result.value.cost);
-    assert_int_equal(result.fits, value.peak_bytes <= problem->budget_bytes);
-    int64_t cost = result.fits ? value.cost : INT64_MAX;
-    *is_proven_out = result.is_proven;
-    tess_remat_sequence_release(&result.sequence);
-    return cost;
+    if (!tess_milp_is_available())
+        skip();
+}
+
+struct method_trials {
+    const struct tess_remat_method *method;
+    uint64_t first_seed;
+    int n_cases;
+    bool keeps_order;                               /* of all; else of those given so */
+    bool (*counts)(const struct tess_task_graph *); /* NULL: all do */
+    int least_best;                                 /* of a hundred that count */
+};
+
+/* Random graphs of up to 7 tasks: the method finds nothing better than brute force, proves nothing
+ * that is not so, and finds the best of most graphs that fit at all. */
+static inline void try_method(const struct method_trials *trials)
+{
+    int n_cases = trials->n_cases, n_best = 0, n_possible = 0;
+    uint64_t seed = tess_random_seed(trials->first_seed, &n_cases);
+    for (int i = 0; i < n_cases; i++) {
+        struct random_remat random;
+        struct tess_rng rng;
+        bool is_proven;
+        tess_rng_init(&rng, seed + (uint64_t)i);
+        random_remat_init(&random, 7, &rng);
+        random.problem.keeps_order = random.problem.keeps_order || trials->keeps_order;
+        int64_t brute = brute_remat_cost(&random.problem);
+        int64_t cost =
+            checked_cost(trials->method, &random.problem, brute, 5, &is_proven);
+        if (brute >= 0 && (cost < brute || (is_proven && cost != brute)))
+            fail_msg("seed %" PRIu64 ": best %" PRId64 ", found %" PRId64,
+                     seed + (uint64_t)i, brute, cost);
+        bool is_possible = brute >= 0 && brute != INT64_MAX &&
+                           (!trials->counts || trials->counts(random.graph));
+        n_possible += is_possible;
+        n_best += is_possible && cost == brute;
+        random_remat_release(&random);
+    }
+    printf("seed %" PRIu64 ": %d graphs, best in %d of %d that count\n", seed, n_cases,
+           n_best, n_possible);
+    assert_true(n_possible > n_cases / 4);
+    assert_true(n_best > n_possible * trials->least_best / 100);
 }
 
 #endif

@@ -20,9 +20,9 @@
 
 /* Runs a method: a sequence that the checker accepts and bounds that hold. Returns its cost,
  * INT64_MAX if it does not fit. */
-static int64_t checked_cost(const struct tess_remat_method *method,
-                            const struct tess_remat_problem *problem, int64_t brute,
-                            double seconds, bool *is_proven_out)
+static inline int64_t checked_cost(const struct tess_remat_method *method,
+                                   const struct tess_remat_problem *problem,
+                                   int64_t brute, double seconds, bool *is_proven_out)
 {
     struct tess_remat_limits limits;
     struct tess_remat_result result = {0};
@@ -55,7 +55,8 @@ static int64_t checked_cost(const struct tess_remat_method *method,
 
 /* The default finds and proves what brute force finds, the others find nothing better. Brute force
  * may give up on so many in a hundred. */
-static void try_remat(int max_tasks, int n_cases, uint64_t first_seed, int most_skipped)
+static inline void try_remat(int max_tasks, int n_cases, uint64_t first_seed,
+                             int most_skipped)
 {
     int n_dear = 0, n_infeasible = 0, n_skipped = 0, n_bounded = 0;
     uint64_t seed = tess_random_seed(first_seed, &n_cases);

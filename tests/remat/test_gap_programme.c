@@ -2,6 +2,8 @@
  * they are. */
 #include "remat/gap_programme.h"
 
+#include <stdlib.h>
+
 #include "solver/milp_priv.h"
 #include "tests/remat/gap_trials.h"
 

@@ -5,12 +5,6 @@
 #include "schedule/peak.h"
 #include "tests/remat/gap_trials.h"
 
-static void skip_without_solver(void)
-{
-    if (!tess_milp_is_available())
-        skip();
-}
-
 /* By hand: what is best computes nothing twice in one stage, so all must agree. */
 static void test_agrees_where_the_models_coincide(void **state)
 {
@@ -41,10 +35,11 @@ static void test_agrees_where_the_models_coincide(void **state)
         bool is_proven;
         hand_init(&hand, cases[i].tasks, cases[i].n, cases[i].budget_bytes);
         assert_int_equal(brute_remat_cost(&hand.problem), cases[i].cost);
-        assert_int_equal(method_cost(&tess_remat_gap, &hand.problem, &is_proven),
+        assert_int_equal(checked_cost(&tess_remat_gap, &hand.problem, -1, 5, &is_proven),
                          cases[i].cost);
-        assert_int_equal(method_cost(&tess_remat_checkmate, &hand.problem, &is_proven),
-                         cases[i].cost);
+        assert_int_equal(
+            checked_cost(&tess_remat_checkmate, &hand.problem, -1, 5, &is_proven),
+            cases[i].cost);
         hand_release(&hand);
     }
 }
@@ -63,28 +58,13 @@ static void test_never_better_than_the_best(void **state)
 {
     (void)state;
     skip_without_solver();
-    int n_cases = 120, n_best = 0, n_possible = 0;
-    uint64_t seed = tess_random_seed(51, &n_cases);
-    for (int i = 0; i < n_cases; i++) {
-        struct random_remat random;
-        struct tess_rng rng;
-        bool is_proven;
-        tess_rng_init(&rng, seed + (uint64_t)i);
-        random_remat_init(&random, 7, &rng);
-        random.problem.keeps_order = true;
-        int64_t brute = brute_remat_cost(&random.problem);
-        int64_t cost = method_cost(&tess_remat_checkmate, &random.problem, &is_proven);
-        if (brute >= 0 && cost < brute)
-            fail_msg("seed %" PRIu64 ": best %" PRId64 ", found %" PRId64,
-                     seed + (uint64_t)i, brute, cost);
-        bool is_possible = brute >= 0 && brute != INT64_MAX && is_plain(random.graph);
-        n_possible += is_possible;
-        n_best += is_possible && cost == brute;
-        random_remat_release(&random);
-    }
-    printf("seed %" PRIu64 ": %d graphs, best in %d of %d without overwriting\n", seed,
-           n_cases, n_best, n_possible);
-    assert_true(n_possible > n_cases / 4 && n_best > n_possible * 8 / 10);
+    static const struct method_trials trials = {.method = &tess_remat_checkmate,
+                                                .first_seed = 51,
+                                                .n_cases = 120,
+                                                .keeps_order = true,
+                                                .counts = is_plain,
+                                                .least_best = 80};
+    try_method(&trials);
 }
 
 /* A chain of so many tasks needs more columns than are worth building. */
