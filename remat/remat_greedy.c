@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
 #include "base/deadline.h"
 #include "remat/method.h"
 #include "remat/repair.h"
@@ -26,9 +25,8 @@ struct search {
     struct tess_remat_result *result;
     struct tess_timeline timeline;
     struct tess_repair repair;
-    struct tess_remat_sequence current, scratch; /* the first: where each round begins */
-    double current_excess, average_cost;
-    int64_t current_cost;
+    struct tess_repair_base current;
+    struct tess_remat_sequence scratch;
     int64_t best_cost, best_peak; /* of what was offered; best_peak while none fits */
     bool *has_run;                /* [n_tasks] scratch */
     int *repeats, room_repeats;   /* scratch: positions */
@@ -47,15 +45,6 @@ static enum tess_status offer(struct search *search, struct tess_error *error)
         search->best_peak = timeline->peak_bytes;
     return tess_remat_result_offer(search->result, search->problem, &timeline->sequence,
                                    tess_remat_greedy.name, error);
-}
-
-static enum tess_status keep_current(struct search *search, struct tess_error *error)
-{
-    const struct tess_timeline *timeline = &search->timeline;
-    search->current_cost = timeline->cost;
-    search->current_excess = timeline->excess;
-    return tess_remat_sequence_set(&search->current, timeline->sequence.tasks,
-                                   timeline->sequence.n, error);
 }
 
 /* Positions of runs that are not the first of their task. */
@@ -134,9 +123,9 @@ static enum tess_status ruin(struct search *search, struct tess_error *error)
 static bool is_acceptable(const struct search *search, double threshold)
 {
     const struct tess_timeline *timeline = &search->timeline;
-    if (timeline->excess > 0 || search->current_excess > 0)
-        return timeline->excess <= search->current_excess;
-    return (double)timeline->cost <= (double)search->current_cost + threshold;
+    if (timeline->excess > 0 || search->current.excess > 0)
+        return timeline->excess <= search->current.excess;
+    return (double)timeline->cost <= (double)search->current.cost + threshold;
 }
 
 static enum tess_status play_round(struct search *search, double threshold,
@@ -144,15 +133,15 @@ static enum tess_status play_round(struct search *search, double threshold,
 {
     struct tess_repair *repair = &search->repair;
     enum tess_status status =
-        tess_timeline_set(&search->timeline, &search->current, error);
+        tess_timeline_set(&search->timeline, &search->current.sequence, error);
     if (status == TESS_OK)
         status = ruin(search, error);
     repair->noise = 0.1 + tess_rng_float(&repair->rng);
     if (tess_rng_int(&repair->rng, 0, 3) == 0)
         repair->noise *= 4;
-    repair->limit_cost = search->current_excess > 0
+    repair->limit_cost = search->current.excess > 0
                              ? INT64_MAX
-                             : search->current_cost + (int64_t)threshold + 1;
+                             : search->current.cost + (int64_t)threshold + 1;
     if (status == TESS_OK)
         status = tess_repair_run(repair, error);
     if (status == TESS_OK)
@@ -160,7 +149,7 @@ static enum tess_status play_round(struct search *search, double threshold,
     if (status == TESS_OK)
         status = offer(search, error);
     return status == TESS_OK && is_acceptable(search, threshold)
-               ? keep_current(search, error)
+               ? tess_repair_keep(&search->repair, &search->current, error)
                : status;
 }
 
@@ -173,7 +162,7 @@ static enum tess_status improve(struct search *search, struct tess_error *error)
          !search->result->is_proven && !tess_deadline_is_past(search->repair.deadline_us);
          round++) {
         double part = (double)(round % ROUNDS_PER_CYCLE) / ROUNDS_PER_CYCLE;
-        status = play_round(search, search->average_cost * (1 - part), error);
+        status = play_round(search, search->repair.average_cost * (1 - part), error);
         n_idle++;
         if (search->best_cost < best_cost || search->best_peak < best_peak)
             n_idle = 0;
@@ -187,18 +176,13 @@ static enum tess_status start(struct search *search, double seconds,
                               struct tess_error *error)
 {
     const struct tess_remat_problem *problem = search->problem;
-    size_t n = (size_t)problem->graph->n_tasks + 1;
-    search->repair.timeline = &search->timeline;
-    search->repair.deadline_us = tess_clock_us() + seconds * 1e6;
-    search->repair.limit_cost = INT64_MAX;
-    tess_rng_init(&search->repair.rng, 1);
-    search->average_cost = (double)tess_remat_least_cost(problem) / (double)n;
-    search->repair.unit_cost = search->average_cost / 50 + 1e-3;
     search->best_cost = search->best_peak = INT64_MAX;
-    search->has_run = calloc(n, sizeof *search->has_run);
+    search->has_run =
+        calloc((size_t)problem->graph->n_tasks + 1, sizeof *search->has_run);
     if (!search->has_run)
         return tess_error_nomem(error);
     enum tess_status status = tess_timeline_init(&search->timeline, problem, error);
+    tess_repair_init(&search->repair, &search->timeline, seconds, 1);
     return status == TESS_OK
                ? tess_timeline_set(&search->timeline, &search->result->sequence, error)
                : status;
@@ -212,7 +196,7 @@ static enum tess_status search_from(struct search *search, struct tess_error *er
     if (status == TESS_OK)
         status = offer(search, error);
     if (status == TESS_OK)
-        status = keep_current(search, error);
+        status = tess_repair_keep(&search->repair, &search->current, error);
     return status == TESS_OK ? improve(search, error) : status;
 }
 
@@ -229,7 +213,7 @@ static enum tess_status run(const struct tess_remat_problem *problem,
     if (status == TESS_OK)
         status = search_from(&search, error);
     tess_timeline_release(&search.timeline);
-    tess_remat_sequence_release(&search.current);
+    tess_remat_sequence_release(&search.current.sequence);
     tess_remat_sequence_release(&search.scratch);
     free(search.has_run);
     free(search.repeats);

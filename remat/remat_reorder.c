@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/arith.h"
-#include "base/clock.h"
 #include "base/deadline.h"
 #include "remat/anneal.h"
 #include "remat/expansion.h"
@@ -21,9 +20,8 @@ struct search {
     struct tess_remat_result *result;
     struct tess_timeline timeline;
     struct tess_repair repair;
-    struct tess_remat_sequence current, trial;
-    double current_excess;
-    int64_t current_cost;
+    struct tess_repair_base current;
+    struct tess_remat_sequence trial;
     bool *has_run; /* [n_tasks] scratch */
 };
 
@@ -31,7 +29,7 @@ struct search {
  * a random one on. */
 static enum tess_status leave_out(struct search *search, struct tess_error *error)
 {
-    const struct tess_remat_sequence *now = &search->current;
+    const struct tess_remat_sequence *now = &search->current.sequence;
     struct tess_rng *rng = &search->repair.rng;
     int n_tasks = search->problem->graph->n_tasks, n_repeats = now->n - n_tasks;
     int first = n_repeats > 0 ? tess_rng_int(rng, 0, n_repeats - 1) : 0;
@@ -81,15 +79,6 @@ static enum tess_status reorder(struct search *search, int64_t n_trials, double 
     return status;
 }
 
-static enum tess_status keep_current(struct search *search, struct tess_error *error)
-{
-    const struct tess_timeline *timeline = &search->timeline;
-    search->current_cost = timeline->cost;
-    search->current_excess = timeline->excess;
-    return tess_remat_sequence_set(&search->current, timeline->sequence.tasks,
-                                   timeline->sequence.n, error);
-}
-
 /* Repairs the trial; keeps it if it is no worse than where this round began. */
 static enum tess_status judge(struct search *search, struct tess_error *error)
 {
@@ -98,34 +87,35 @@ static enum tess_status judge(struct search *search, struct tess_error *error)
     enum tess_status status = tess_timeline_set(&search->timeline, &search->trial, error);
     repair->noise = tess_rng_float(&repair->rng);
     repair->limit_cost =
-        search->current_excess > 0 ? INT64_MAX : search->current_cost + 1;
+        search->current.excess > 0 ? INT64_MAX : search->current.cost + 1;
     if (status == TESS_OK)
         status = tess_repair_run(repair, error);
     if (status == TESS_OK)
         status = tess_repair_prune(repair, error);
     if (status != TESS_OK)
         return status;
-    bool is_worse = timeline->excess > search->current_excess ||
-                    (timeline->excess <= 0 && search->current_excess <= 0 &&
-                     timeline->cost > search->current_cost);
+    bool is_worse = timeline->excess > search->current.excess ||
+                    (timeline->excess <= 0 && search->current.excess <= 0 &&
+                     timeline->cost > search->current.cost);
     if (is_worse)
         return TESS_OK;
     status = tess_remat_result_offer(search->result, search->problem, &timeline->sequence,
                                      tess_remat_reorder.name, error);
-    return status == TESS_OK ? keep_current(search, error) : status;
+    return status == TESS_OK ? tess_repair_keep(&search->repair, &search->current, error)
+                             : status;
 }
 
 static enum tess_status improve(struct search *search, struct tess_error *error)
 {
     enum { MAX_IDLE = 300 };
     enum tess_status status = TESS_OK;
-    int64_t cost = search->current_cost;
+    int64_t cost = search->current.cost;
     for (int n_idle = 0;
          status == TESS_OK && n_idle < MAX_IDLE && !search->result->is_proven &&
          !tess_deadline_is_past(search->repair.deadline_us);
          n_idle++) {
         struct tess_rng *rng = &search->repair.rng;
-        int n = search->current.n;
+        int n = search->current.sequence.n;
         int64_t n_trials = (int64_t)n * tess_rng_int(rng, 10, 200);
         double warmth = tess_rng_float(rng);
         status = leave_out(search, error);
@@ -133,9 +123,9 @@ static enum tess_status improve(struct search *search, struct tess_error *error)
             status = reorder(search, n_trials, warmth * warmth, error);
         if (status == TESS_OK)
             status = judge(search, error);
-        if (search->current_cost < cost)
+        if (search->current.cost < cost)
             n_idle = 0;
-        cost = search->current_cost;
+        cost = search->current.cost;
     }
     return status;
 }
@@ -144,20 +134,16 @@ static enum tess_status start(struct search *search, double seconds,
                               struct tess_error *error)
 {
     const struct tess_remat_problem *problem = search->problem;
-    size_t n = (size_t)problem->graph->n_tasks + 1;
-    struct tess_repair *repair = &search->repair;
-    repair->timeline = &search->timeline;
-    repair->deadline_us = tess_clock_us() + seconds * 1e6;
-    repair->limit_cost = INT64_MAX;
-    repair->unit_cost = (double)tess_remat_least_cost(problem) / (double)n / 50 + 1e-3;
-    tess_rng_init(&repair->rng, 3);
-    search->has_run = calloc(n, sizeof *search->has_run);
+    search->has_run =
+        calloc((size_t)problem->graph->n_tasks + 1, sizeof *search->has_run);
     if (!search->has_run)
         return tess_error_nomem(error);
     enum tess_status status = tess_timeline_init(&search->timeline, problem, error);
+    tess_repair_init(&search->repair, &search->timeline, seconds, 3);
     if (status == TESS_OK)
         status = tess_timeline_set(&search->timeline, &search->result->sequence, error);
-    return status == TESS_OK ? keep_current(search, error) : status;
+    return status == TESS_OK ? tess_repair_keep(&search->repair, &search->current, error)
+                             : status;
 }
 
 enum tess_status tess_remat_reorder_from(const struct tess_remat_problem *problem,
@@ -171,7 +157,7 @@ enum tess_status tess_remat_reorder_from(const struct tess_remat_problem *proble
     if (status == TESS_OK)
         status = improve(&search, error);
     tess_timeline_release(&search.timeline);
-    tess_remat_sequence_release(&search.current);
+    tess_remat_sequence_release(&search.current.sequence);
     tess_remat_sequence_release(&search.trial);
     free(search.has_run);
     return status;

@@ -22,7 +22,32 @@
 #include <assert.h>
 
 #include "base/arith.h"
+#include "base/clock.h"
 #include "base/deadline.h"
+
+void tess_repair_init(struct tess_repair *repair, struct tess_timeline *timeline,
+                      double seconds, uint64_t seed)
+{
+    const struct tess_remat_problem *problem = timeline->problem;
+    double average =
+        (double)tess_remat_least_cost(problem) / (double)(problem->graph->n_tasks + 1);
+    *repair = (struct tess_repair){.timeline = timeline,
+                                   .average_cost = average,
+                                   .unit_cost = average / 50 + 1e-3,
+                                   .deadline_us = tess_clock_us() + seconds * 1e6,
+                                   .limit_cost = INT64_MAX};
+    tess_rng_init(&repair->rng, seed);
+}
+
+enum tess_status tess_repair_keep(const struct tess_repair *repair,
+                                  struct tess_repair_base *base, struct tess_error *error)
+{
+    const struct tess_timeline *timeline = repair->timeline;
+    base->cost = timeline->cost;
+    base->excess = timeline->excess;
+    return tess_remat_sequence_set(&base->sequence, timeline->sequence.tasks,
+                                   timeline->sequence.n, error);
+}
 
 enum change_kind { CHANGE_NONE, CHANGE_INSERT, CHANGE_MOVE };
 
