@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/arith.h"
+#include "schedule/peak.h"
 
 void tess_remat_sequence_release(struct tess_remat_sequence *sequence)
 {
@@ -60,41 +61,9 @@ int64_t tess_remat_least_cost(const struct tess_remat_problem *problem)
     return cost;
 }
 
-/* Bytes that the task's inputs and outputs take together at least. A copy of a retained tensor
- * may be overwritten if it is not the last, unless it is an input. */
-static int64_t own_bytes(const struct tess_task_graph *graph,
-                         const struct tess_task *task)
-{
-    int64_t bytes = 0, wanted = -1;
-    if ((task->flags & TESS_TASK_OVERWRITES) && task->n_outputs == 1 &&
-        graph->tensors[task->outputs[0]].n_producers == 1)
-        wanted = graph->tensors[task->outputs[0]].bytes;
-    bool may_overwrite = false;
-    for (int k = 0; k < task->n_inputs; k++) {
-        const struct tess_task_tensor *input = &graph->tensors[task->inputs[k]];
-        bytes += input->bytes;
-        if (input->bytes == wanted && !(input->is_input && input->is_retained))
-            may_overwrite = true;
-    }
-    for (int k = 0; k < task->n_outputs && !may_overwrite; k++)
-        bytes += graph->tensors[task->outputs[k]].bytes;
-    return bytes;
-}
-
 int64_t tess_remat_least_bytes(const struct tess_remat_problem *problem)
 {
-    const struct tess_task_graph *graph = problem->graph;
-    int64_t at_start = 0, at_end = 0, most = 0;
-    for (int t = 0; t < graph->n_tensors; t++) {
-        const struct tess_task_tensor *tensor = &graph->tensors[t];
-        if (tensor->is_input && (tensor->is_retained || tensor->n_consumers > 0))
-            at_start += tensor->bytes;
-        if (tensor->is_retained)
-            at_end += tensor->bytes;
-    }
-    for (int i = 0; i < graph->n_tasks; i++)
-        most = tess_max_i64(most, own_bytes(graph, &graph->tasks[i]));
-    return tess_max_i64(most, tess_max_i64(at_start, at_end));
+    return tess_peak_repeated_bound(problem->graph);
 }
 
 /* ---- copies ---- */

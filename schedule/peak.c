@@ -142,19 +142,27 @@ enum tess_status tess_peak_of_order(const struct tess_task_graph *graph, const i
     return TESS_OK;
 }
 
-bool tess_task_may_overwrite(const struct tess_task_graph *graph, int task_id)
+/* With `is_repeatable` a retained tensor can be overwritten, too, unless it is an input: it is
+ * computed anew. */
+static bool may_overwrite(const struct tess_task_graph *graph,
+                          const struct tess_task *task, bool is_repeatable)
 {
-    const struct tess_task *task = &graph->tasks[task_id];
     int64_t wanted = overwritable_bytes(graph, task);
     for (int k = 0; k < task->n_inputs; k++) {
         const struct tess_task_tensor *input = &graph->tensors[task->inputs[k]];
-        if (input->bytes == wanted && !input->is_retained)
+        bool stays = input->is_retained && (input->is_input || !is_repeatable);
+        if (input->bytes == wanted && !stays)
             return true;
     }
     return false;
 }
 
-int64_t tess_peak_trivial_bound(const struct tess_task_graph *graph)
+bool tess_task_may_overwrite(const struct tess_task_graph *graph, int task_id)
+{
+    return may_overwrite(graph, &graph->tasks[task_id], false);
+}
+
+static int64_t trivial_bound(const struct tess_task_graph *graph, bool is_repeatable)
 {
     int64_t at_start = 0, at_end = 0, bound = 0;
     for (int t = 0; t < graph->n_tensors; t++) {
@@ -166,13 +174,23 @@ int64_t tess_peak_trivial_bound(const struct tess_task_graph *graph)
     }
     for (int i = 0; i < graph->n_tasks; i++) {
         const struct tess_task *task = &graph->tasks[i];
-        bool may_overwrite = tess_task_may_overwrite(graph, i);
+        bool overwrites = may_overwrite(graph, task, is_repeatable);
         int64_t bytes = 0;
         for (int k = 0; k < task->n_inputs; k++)
             bytes += graph->tensors[task->inputs[k]].bytes;
-        for (int k = 0; k < task->n_outputs && !may_overwrite; k++)
+        for (int k = 0; k < task->n_outputs && !overwrites; k++)
             bytes += graph->tensors[task->outputs[k]].bytes;
         bound = tess_max_i64(bound, bytes);
     }
     return tess_max_i64(bound, tess_max_i64(at_start, at_end));
+}
+
+int64_t tess_peak_trivial_bound(const struct tess_task_graph *graph)
+{
+    return trivial_bound(graph, false);
+}
+
+int64_t tess_peak_repeated_bound(const struct tess_task_graph *graph)
+{
+    return trivial_bound(graph, true);
 }

@@ -45,4 +45,8 @@ bool tess_task_may_overwrite(const struct tess_task_graph *graph, int task);
  * the end. */
 int64_t tess_peak_trivial_bound(const struct tess_task_graph *graph);
 
+/* The same for sequences in which tasks run more than once: there an output of the graph may be
+ * overwritten, to be computed anew. */
+int64_t tess_peak_repeated_bound(const struct tess_task_graph *graph);
+
 #endif
