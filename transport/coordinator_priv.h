@@ -17,8 +17,10 @@ enum {
     RESEND_US = 1000000,      /* a PLAN that had no effect */
     BUSY_US = 100000,         /* no tiles for a node that said BUSY */
     BAD_PAYLOADS_MAX = 8,     /* in a row, then the node is refused */
-    /* TUNING: half a dozen small tiles, or one of a board at a tenth of a core: see
-     * bench/cluster.sh. */
+    /* TUNING: a tile of 0.1 s moves a node's speed a tenth of the way to what was measured, one
+     * of 1 s halfway: boards that compute and talk at once are uneven, and tiles are not to move
+     * for that. Raised from 0.3 s on 2026-11-22, with the slack of transport/dispatch.c; not
+     * varied alone. */
     SPEED_MEMORY_US = 1000000,
     LINK_MEMORY_US = 300000,
     /* TUNING: a tile is late at 1.5 times its predicted time and 30 ms; chosen, not
