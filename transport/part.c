@@ -89,39 +89,20 @@ bool tess_part_is_contiguous(const struct tess_part *part,
     return true;
 }
 
-/* Calls for each run of bytes that is one in the map as well: a row's columns if all channels
- * are there, else a pixel. */
-static void copy(const struct tess_part *part, const struct tess_part_map *map,
-                 const unsigned char *packed_from, unsigned char *packed_to,
-                 const unsigned char *map_from, unsigned char *map_to)
+/* A run of bytes is one in the map as well: a row's columns if all channels are there, else a
+ * pixel. */
+void tess_part_pack(const struct tess_part *part, const struct tess_part_map *map,
+                    const void *from, void *packed)
 {
     assert(tess_part_is_inside(part, map));
     bool has_all = tess_range_len(part->channels) == map->c;
     int step = has_all ? tess_range_len(part->cols) : 1;
     size_t run =
         (size_t)step * (size_t)(tess_range_len(part->channels) * part->element_bytes);
-    size_t at = 0;
+    unsigned char *at = packed;
     for (int row = part->rows.begin; row < part->rows.end; row++)
-        for (int col = part->cols.begin; col < part->cols.end; col += step) {
-            int64_t offset = offset_of(part, map, row, col);
-            if (map_to)
-                memcpy(map_to + offset, packed_from + at, run);
-            else
-                memcpy(packed_to + at, map_from + offset, run);
-            at += run;
-        }
-}
-
-void tess_part_pack(const struct tess_part *part, const struct tess_part_map *map,
-                    const void *from, void *packed)
-{
-    copy(part, map, NULL, packed, from, NULL);
-}
-
-void tess_part_unpack(const struct tess_part *part, const struct tess_part_map *map,
-                      const void *packed, void *into)
-{
-    copy(part, map, packed, NULL, NULL, into);
+        for (int col = part->cols.begin; col < part->cols.end; col += step, at += run)
+            memcpy(at, (const unsigned char *)from + offset_of(part, map, row, col), run);
 }
 
 static struct tess_range range_meet(struct tess_range a, struct tess_range b)

@@ -79,11 +79,9 @@ bool tess_part_is_inside(const struct tess_part *part, const struct tess_part_ma
 bool tess_part_is_contiguous(const struct tess_part *part,
                              const struct tess_part_map *map, int64_t *offset_out);
 
-/* Copies the part out of the tensor `from` [h,w,c] to `packed` [rows,cols,channels], or back
- * the other way. `part` is inside. Cost: one pass over the part's bytes. */
+/* Copies the part out of the tensor `from` [h,w,c] to `packed` [rows,cols,channels]; the other
+ * way it is tess_part_place. `part` is inside. Cost: one pass over the part's bytes. */
 void tess_part_pack(const struct tess_part *part, const struct tess_part_map *map,
                     const void *from, void *packed);
-void tess_part_unpack(const struct tess_part *part, const struct tess_part_map *map,
-                      const void *packed, void *into);
 
 #endif

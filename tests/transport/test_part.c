@@ -52,7 +52,7 @@ static void test_inside_is_judged_on_every_side(void **state)
     assert_false(tess_part_is_inside(&whole, &map));
 }
 
-static void test_packing_takes_the_part_and_unpacking_brings_it_back(void **state)
+static void test_packing_takes_the_part_and_placing_brings_it_back(void **state)
 {
     (void)state;
     enum { H = 6, W = 7, C = 5, ROUNDS = 500 };
@@ -71,7 +71,7 @@ static void test_packing_takes_the_part_and_unpacking_brings_it_back(void **stat
         memset(packed, 0, sizeof packed);
         memset(into, 0, sizeof into);
         tess_part_pack(&some, &map, from, packed);
-        tess_part_unpack(&some, &map, packed, into);
+        tess_part_place(&some, &(struct tess_parts){1, {some}}, packed, &map, into);
         for (int y = 0; y < H; y++)
             for (int x = 0; x < W; x++)
                 for (int c = 0; c < C; c++) {
@@ -205,7 +205,7 @@ int main(void)
         cmocka_unit_test(test_bytes_are_the_product),
         cmocka_unit_test(test_impossible_parts_have_no_size),
         cmocka_unit_test(test_inside_is_judged_on_every_side),
-        cmocka_unit_test(test_packing_takes_the_part_and_unpacking_brings_it_back),
+        cmocka_unit_test(test_packing_takes_the_part_and_placing_brings_it_back),
         cmocka_unit_test(test_whole_rows_are_one_run_of_bytes),
         cmocka_unit_test(test_pieces_are_what_is_left),
         cmocka_unit_test(test_picked_parts_are_those_of_the_map),
