@@ -277,20 +277,22 @@ const struct tess_kept *tess_worker_kept(const struct tess_worker *w)
 
 void tess_worker_assert_valid(const struct tess_worker *w)
 {
-    int n_computing = 0;
+    int n_computing = 0, n_inputs = 0;
     int64_t bytes = 0;
     for (int i = 0; i < TESS_WORKER_SLOTS; i++) {
         const struct slot *slot = &w->slots[i];
         n_computing += slot->state == SLOT_COMPUTING;
-        bytes += slot->state == SLOT_FREE || slot->is_orphan ? 0 : slot->input_bytes;
+        n_inputs += slot->state != SLOT_FREE;
+        bytes += slot->state == SLOT_FREE ? 0 : slot->input_bytes;
         assert(slot->state == SLOT_FREE || w->is_open);
         assert(!slot->is_orphan || slot->state == SLOT_COMPUTING);
     }
     assert(n_computing <= 1);
-    assert(bytes <= w->credit.bytes);
+    assert(n_inputs <= w->credit.tiles && bytes <= w->credit.bytes);
     assert(w->kept.n_bytes <= w->kept.limit_bytes && (w->kept.n == 0 || w->is_open));
     assert((w->session != 0) == has_session(w));
     tess_worker_assert_plan_valid(w);
     (void)bytes;
+    (void)n_inputs;
     (void)n_computing;
 }

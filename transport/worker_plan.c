@@ -8,12 +8,17 @@
 /* Plan and weights: one blob after the other is looked for in the cache, and what is missing
  * of it is asked for, 1 MiB at a time. Then the plan is opened. */
 
+void tess_worker_send_credit(struct tess_worker *w)
+{
+    tess_worker_send(w, TESS_MESSAGE_CREDIT)->as.credit = tess_worker_offer(w);
+    w->credit_sent_us = w->now_us;
+}
+
 void tess_worker_send_ready(struct tess_worker *w)
 {
     struct tess_message *ready = tess_worker_send(w, TESS_MESSAGE_READY);
     ready->as.ready = (struct tess_ready){w->epoch, w->peak_bytes};
-    tess_worker_send(w, TESS_MESSAGE_CREDIT)->as.credit = w->credit;
-    w->credit_sent_us = w->now_us;
+    tess_worker_send_credit(w);
 }
 
 static bool is_computing(const struct tess_worker *w)

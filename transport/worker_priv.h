@@ -83,8 +83,13 @@ void tess_worker_on_blob(struct tess_worker *w, const struct tess_message *messa
                          bool is_payload_good);
 void tess_worker_plan_tick(struct tess_worker *w);
 void tess_worker_send_ready(struct tess_worker *w);
+void tess_worker_send_credit(struct tess_worker *w);
 
 /* --- tiles --- */
+
+/* What the coordinator may give: the credit, less what is still computed of a lost session, so that
+ * never more inputs are here than the credit says. */
+struct tess_credit tess_worker_offer(const struct tess_worker *w);
 void tess_worker_on_task(struct tess_worker *w, const struct tess_message *message,
                          bool is_payload_good);
 void tess_worker_on_cancel(struct tess_worker *w, const struct tess_task_key *key);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arith.h"
 #include "transport/worker_priv.h"
 
 /* Tiles in slots: queued in the order they came, one computed at a time. */
@@ -56,18 +57,31 @@ static bool is_held(const struct tess_worker *w, const struct tess_task_key *key
     return false;
 }
 
+struct tess_credit tess_worker_offer(const struct tess_worker *w)
+{
+    struct tess_credit credit = w->credit;
+    for (int i = 0; i < TESS_WORKER_SLOTS; i++)
+        if (w->slots[i].is_orphan) {
+            credit.tiles--;
+            credit.bytes -= w->slots[i].input_bytes;
+        }
+    credit.tiles = tess_max_int(credit.tiles, 0);
+    credit.bytes = tess_max_i64(credit.bytes, 0);
+    return credit;
+}
+
 /* A slot for so many bytes more; -1 if that is more than was offered. */
 static int find_room(const struct tess_worker *w, int64_t input_bytes)
 {
-    int64_t left = w->credit.bytes;
+    struct tess_credit left = tess_worker_offer(w);
     int found = -1;
     for (int i = 0; i < TESS_WORKER_SLOTS; i++) {
         if (w->slots[i].state == SLOT_FREE)
             found = i;
         else if (!w->slots[i].is_orphan)
-            left -= w->slots[i].input_bytes;
+            left.bytes -= w->slots[i].input_bytes;
     }
-    return tess_worker_n_held(w) < w->credit.tiles && left >= input_bytes ? found : -1;
+    return tess_worker_n_held(w) < left.tiles && left.bytes >= input_bytes ? found : -1;
 }
 
 /* 0, or why the task cannot be taken. */
@@ -193,7 +207,8 @@ void tess_worker_computed(struct tess_worker *w, int64_t now_us, int index, int 
     w->now_us = now_us > w->now_us ? now_us : w->now_us;
     w->busy_us = w->now_us;
     assert(slot->state == SLOT_COMPUTING);
-    if (slot->is_orphan) { /* nobody waits for it */
+    bool was_orphan = slot->is_orphan;
+    if (was_orphan) { /* nobody waits for it */
     } else if (slot->is_cancelled) {
         nack(w, &slot->key, TESS_NACK_CANCELLED, "");
     } else if (code) {
@@ -202,6 +217,8 @@ void tess_worker_computed(struct tess_worker *w, int64_t now_us, int index, int 
         send_result(w, index, compute_us);
     }
     release(w, index);
+    if (was_orphan && w->state == TESS_WORKER_READY)
+        tess_worker_send_credit(w);
     compute_next(w);
     tess_worker_tick(w, now_us);
 }

@@ -316,6 +316,40 @@ static void test_silent_coordinator_is_given_up_after_the_lease(void **state)
     end(&bench);
 }
 
+static void test_tile_of_a_lost_session_takes_room_until_it_is_computed(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin_with(&bench, 2, 1 << 20, 0);
+    struct tess_message first = task(&bench, 0), second = task(&bench, 1);
+    struct tess_message third = task(&bench, 2);
+    give(&bench, 2000, &first);
+    int slot = next(&bench, TESS_WORKER_HOLD).slot;
+    next(&bench, TESS_WORKER_COMPUTE);
+    tess_worker_tick(bench.worker, 2000 + 1500000);
+    sent(&bench, TESS_MESSAGE_HELLO);
+    welcome(&bench, 1700000, SESSION + 1);
+    plan(&bench, 1700000, SESSION + 1);
+    sent(&bench, TESS_MESSAGE_READY);
+    struct tess_credit credit = sent(&bench, TESS_MESSAGE_CREDIT).as.credit;
+    assert_int_equal(credit.tiles, 1);
+    assert_int_equal(credit.bytes, (1 << 20) - first.payload_bytes);
+    second.session = third.session = SESSION + 1;
+    give(&bench, 1700000, &second);
+    int ahead = next(&bench, TESS_WORKER_HOLD).slot;
+    give(&bench, 1700000, &third);
+    expect_nack(&bench, TESS_NACK_BUSY);
+    tess_worker_assert_valid(bench.worker);
+    tess_worker_computed(bench.worker, 1800000, slot, 0, "", 10);
+    next(&bench, TESS_WORKER_RELEASE);
+    credit = sent(&bench, TESS_MESSAGE_CREDIT).as.credit;
+    assert_int_equal(credit.tiles, 2);
+    assert_int_equal(credit.bytes, 1 << 20);
+    assert_int_equal(next(&bench, TESS_WORKER_COMPUTE).slot, ahead);
+    nothing(&bench);
+    end(&bench);
+}
+
 static void test_beats_are_answered_with_their_echo(void **state)
 {
     (void)state;
@@ -646,6 +680,7 @@ int main(void)
         cmocka_unit_test(test_window_in_bytes_is_kept),
         cmocka_unit_test(test_cancelled_tiles_are_dropped_at_once_or_when_computed),
         cmocka_unit_test(test_silent_coordinator_is_given_up_after_the_lease),
+        cmocka_unit_test(test_tile_of_a_lost_session_takes_room_until_it_is_computed),
         cmocka_unit_test(test_beats_are_answered_with_their_echo),
         cmocka_unit_test(test_weights_are_fetched_where_they_are_missing),
         cmocka_unit_test(test_weights_that_stay_wrong_are_given_up),
