@@ -38,6 +38,7 @@ struct predictor {
     struct tess_cluster_plan *plan;
     bool assigns;
     bool keeps_weights[TESS_CLUSTER_MOST_NODES];
+    struct tess_cluster_payload most; /* of all tiles */
     struct tess_cluster_costs *costs;
     /* By stage, and by tile in the plan's order. */
     struct tess_stage *stages;
@@ -150,8 +151,8 @@ static enum tess_status predict_on(struct predictor *predictor,
     struct tess_shape_cost cost;
     struct tess_cluster_payload payload = tess_cluster_payload_of(
         stage, &graph->input, &graph->output, predictor->plan->sends_bytes);
-    int64_t beside_bytes =
-        tess_cluster_tile_beside(stage, graph, &payload, &place, &options->facts);
+    int64_t beside_bytes = tess_cluster_tile_beside(
+        stage, graph, &payload, &predictor->most, &place, &options->facts);
     enum tess_status status =
         look_up(predictor, graph->graph, &place, beside_bytes, &cost, error);
     if (status != TESS_OK)
@@ -286,22 +287,35 @@ out:
     return us < 0 ? tess_error_nomem(error) : TESS_OK;
 }
 
-static enum tess_status predict_all(struct predictor *predictor, int at_fault_out[2],
-                                    struct tess_error *error)
+/* The stages, and the largest messages of all tiles. */
+static enum tess_status set_stages(struct predictor *predictor, int *stage_out,
+                                   struct tess_error *error)
 {
     const struct tess_cluster_plan *plan = predictor->plan;
     enum tess_status status = TESS_OK;
     int n_tiles = 0;
     for (int i = 0; i < plan->n_stages && status == TESS_OK; i++) {
         const struct tess_cluster_stage *has = &plan->stages[i];
-        at_fault_out[0] = i;
+        *stage_out = i;
         predictor->frame_stages[i].first_tile = n_tiles;
         predictor->frame_stages[i].n_tiles = has->n_tiles;
         n_tiles += has->n_tiles;
         status = tess_stage_init(&predictor->stages[i], predictor->graph, has->ops,
                                  has->n_ops, error);
         if (status == TESS_OK)
-            status = predict_stage(predictor, i, &at_fault_out[1], error);
+            status = tess_cluster_raise_most(&predictor->stages[i], has,
+                                             plan->sends_bytes, &predictor->most, error);
+    }
+    return status;
+}
+
+static enum tess_status predict_all(struct predictor *predictor, int n_tiles,
+                                    int at_fault_out[2], struct tess_error *error)
+{
+    enum tess_status status = set_stages(predictor, &at_fault_out[0], error);
+    for (int i = 0; i < predictor->plan->n_stages && status == TESS_OK; i++) {
+        at_fault_out[0] = i;
+        status = predict_stage(predictor, i, &at_fault_out[1], error);
     }
     return status == TESS_OK ? run_frame(predictor, n_tiles, error) : status;
 }
@@ -327,7 +341,7 @@ enum tess_status tess_cluster_predict(const struct tess_graph *graph,
     predictor.jobs = calloc(n_tiles, sizeof *predictor.jobs);
     predictor.inputs = calloc(n_tiles, sizeof *predictor.inputs);
     if (predictor.stages && predictor.frame_stages && predictor.jobs && predictor.inputs)
-        status = predict_all(&predictor, at_fault_out, error);
+        status = predict_all(&predictor, (int)n_tiles, at_fault_out, error);
     else
         tess_error_nomem(error);
     for (size_t i = 0; i < n_stages && predictor.stages; i++)

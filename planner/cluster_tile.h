@@ -31,12 +31,21 @@ bool tess_cluster_keeps(const struct tess_graph *graph,
  * no limit) leaves beside its peak, within reason. */
 int64_t tess_cluster_kept_bytes(int64_t memory_bytes, int64_t peak_bytes);
 
-/* Bytes that the node holds beside the tile's plan. A worker: the input being read, the one that
- * comes next, and the result. The coordinator: the maps before and after the stage, whole, as
- * floats. Either: the weights of other tiles, if it keeps them. */
+/* Raises *most to the largest messages of the stage's tiles, in and out. TESS_E_NOMEM. */
+enum tess_status tess_cluster_raise_most(const struct tess_stage *stage,
+                                         const struct tess_cluster_stage *has,
+                                         bool sends_bytes,
+                                         struct tess_cluster_payload *most,
+                                         struct tess_error *error);
+
+/* Bytes that the node holds beside the tile's plan. A worker: the messages of this tile and of
+ * those before and after it, which may be any of the cluster plan: `most` is the largest of all
+ * its tiles, in and out. The coordinator: the maps before and after the stage, whole, as floats.
+ * Either: the weights of other tiles, if it keeps them. */
 int64_t tess_cluster_tile_beside(const struct tess_stage *stage,
                                  const struct tess_tile_graph *tile,
                                  const struct tess_cluster_payload *payload,
+                                 const struct tess_cluster_payload *most,
                                  const struct tess_tile_place *place,
                                  const struct tess_kernel_facts *facts);
 

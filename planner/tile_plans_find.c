@@ -9,6 +9,7 @@ struct finder {
     const struct tess_graph *graph;
     const struct tess_planner_options *options;
     struct tess_tile_place place;
+    struct tess_cluster_payload most; /* of all tiles */
     struct tess_tile_plans *plans;
     struct tess_error *error;
 };
@@ -21,8 +22,8 @@ static enum tess_status find_shape(const struct finder *finder,
     struct tess_cluster_payload payload =
         tess_cluster_payload_of(stage, &shape->tile.input, &shape->tile.output,
                                 finder->cluster_plan->sends_bytes);
-    int64_t beside_bytes =
-        tess_cluster_tile_beside(stage, &shape->tile, &payload, &finder->place, facts);
+    int64_t beside_bytes = tess_cluster_tile_beside(stage, &shape->tile, &payload,
+                                                    &finder->most, &finder->place, facts);
     return tess_cluster_tile_plan(shape->tile.graph, finder->options, &finder->place,
                                   beside_bytes, &shape->plan, &shape->least_bytes,
                                   finder->error);
@@ -45,6 +46,23 @@ static enum tess_status find_stage(const struct finder *finder, int number, int 
         }
     }
     tess_stage_release(&stage);
+    return status;
+}
+
+static enum tess_status find_most(struct finder *finder)
+{
+    const struct tess_cluster_plan *plan = finder->cluster_plan;
+    enum tess_status status = TESS_OK;
+    for (int i = 0; i < plan->n_stages && status == TESS_OK; i++) {
+        const struct tess_cluster_stage *has = &plan->stages[i];
+        struct tess_stage stage;
+        status =
+            tess_stage_init(&stage, finder->graph, has->ops, has->n_ops, finder->error);
+        if (status == TESS_OK)
+            status = tess_cluster_raise_most(&stage, has, plan->sends_bytes,
+                                             &finder->most, finder->error);
+        tess_stage_release(&stage);
+    }
     return status;
 }
 
@@ -89,7 +107,9 @@ enum tess_status tess_tile_plans_find(const struct tess_cluster_plan *cluster_pl
                                       .memory_bytes = node->memory_bytes},
                             .plans = plans,
                             .error = error};
-    enum tess_status status = find_all(&finder);
+    enum tess_status status = find_most(&finder);
+    if (status == TESS_OK)
+        status = find_all(&finder);
     if (status == TESS_OK && keeps && !fits_all(plans)) {
         keeps = finder.place.keeps_weights = false;
         forget(plans);

@@ -115,6 +115,8 @@ static void hold(struct worker_process *process, const struct tess_worker_action
         input->payload = tess_link_zmq_keep(process->link);
     else
         input->copy = assemble(process, &action->key, pieces, event->payload);
+    /* What is not kept of the message goes now, before anything else takes memory. */
+    tess_link_payload_release(input->copy ? tess_link_zmq_keep(process->link) : NULL);
 }
 
 static void release(struct worker_process *process, int slot)
@@ -138,6 +140,8 @@ static void compute(struct worker_process *process, int slot,
         tess_work_tile(process->work, key->stage, key->tile);
     const void *bytes =
         input->payload ? tess_link_payload_bytes(input->payload) : input->copy;
+    output_release(process->finished); /* sent by now: there is room for the next */
+    process->finished = NULL;
     process->output = bytes ? output_new(tess_parts_bytes(&tile->outputs)) : NULL;
     if (!process->output) {
         tess_worker_computed(process->machine, now_us(), slot, TESS_NACK_NOMEM,
