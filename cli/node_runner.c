@@ -38,6 +38,23 @@ static void close_job(void *self)
 
 /* --- opening --- */
 
+/* What tiles' parts of a photograph have more than those of the network's input, which is what the
+ * planner counts: up to three at once (planner/cluster_tile.c). */
+static int64_t photo_bytes(const struct tess_node_job *job)
+{
+    int64_t most_bytes = 0;
+    for (int i = 0; i < job->work.work.n_tiles; i++) {
+        struct tess_cluster_place place = job->work.places[i];
+        struct tess_cluster_payload counted = tess_cluster_payload_of(
+            &job->stages[place.stage], &job->inputs[i],
+            &job->plan->stages[place.stage].tiles[place.tile].output,
+            job->plan->sends_bytes);
+        int64_t in_bytes = tess_parts_bytes(&job->work.tiles[i].inputs);
+        most_bytes = tess_max_i64(most_bytes, in_bytes - counted.in_bytes);
+    }
+    return 3 * most_bytes;
+}
+
 static enum tess_status find_plans(struct tess_node_runner *runner,
                                    struct tess_error *error)
 {
@@ -53,7 +70,8 @@ static enum tess_status find_plans(struct tess_node_runner *runner,
     config->family->facts(&search.facts);
     search.facts.source_bytes = config->blobs ? 0 : config->source_bytes;
     search.facts.base_bytes = tess_session_base_bytes() + config->held_bytes +
-                              tess_frame_rows_bytes(&runner->job.input);
+                              tess_frame_rows_bytes(&runner->job.input) +
+                              (config->blobs ? photo_bytes(&runner->job) : 0);
     enum tess_status status = tess_tile_search(&search, &text, error);
     if (status == TESS_OK)
         status = tess_tile_plans_init(&runner->plans, runner->job.plan, runner->job.graph,
