@@ -179,7 +179,6 @@ void tess_graph_assert_valid(const struct tess_graph *graph)
         for (int j = 0; j < op->n_inputs; j++)
             assert(op->inputs[j] >= 0 && op->inputs[j] < op->output);
         assert(op->layer >= 0 && op->layer < graph->n_layers);
-        assert(i == 0 || op->layer >= graph->ops[i - 1].layer);
         assert(tess_op_macs(graph, op) <= TESS_LIMIT_MACS);
         check_op(graph, op);
     }

@@ -84,21 +84,31 @@ static bool shrinks(const struct tess_graph *graph, int op)
                                     tess_tensor_bytes(&graph->tensors[it->inputs[0]]) / 2;
 }
 
+/* Appends the op, and after it what shrinks its output, each followed by what shrinks that. The op
+ * next in the graph needs not be called for if this one stays before it. Returns the number of ops
+ * in the order. */
+static int put_op(const struct tess_graph *graph, int op, bool is_moved, int *order,
+                  int n)
+{
+    const struct tess_tensor *output = &graph->tensors[graph->ops[op].output];
+    order[n++] = op;
+    for (int i = 0; i < output->n_consumers; i++) {
+        int reader = output->consumers[i];
+        if (shrinks(graph, reader) && (is_moved || reader > op + 1))
+            n = put_op(graph, reader, true, order, n);
+    }
+    return n;
+}
+
 void tess_graph_shrinking_order(const struct tess_graph *graph, int *order_out)
 {
     int n = 0;
     for (int op = 0; op < graph->n_ops; op++) {
-        const struct tess_op *it = &graph->ops[op];
         bool is_there = false;
         for (int i = 0; i < n; i++)
             is_there = is_there || order_out[i] == op;
-        if (is_there)
-            continue;
-        order_out[n++] = op;
-        const struct tess_tensor *output = &graph->tensors[it->output];
-        for (int i = 0; i < output->n_consumers; i++)
-            if (output->consumers[i] > op + 1 && shrinks(graph, output->consumers[i]))
-                order_out[n++] = output->consumers[i];
+        if (!is_there)
+            n = put_op(graph, op, false, order_out, n);
     }
     assert(n == graph->n_ops);
 }

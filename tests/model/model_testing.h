@@ -23,7 +23,7 @@
 
 #define TESTING_NET "[net]\nheight=8\nwidth=8\nchannels=4\n"
 
-/* New graph of a cfg that must be right. */
+/* New graph of a cfg that must be right. Its ops come in the order of layers. */
 static inline struct tess_graph *testing_graph(const char *cfg)
 {
     struct tess_error error;
@@ -32,6 +32,8 @@ static inline struct tess_graph *testing_graph(const char *cfg)
     if (tess_darknet_parse(cfg, strlen(cfg), "test.cfg", &graph, NULL, &error) != TESS_OK)
         fail_msg("line %d:%d: %s", error.line, error.col, error.message);
     tess_graph_assert_valid(graph);
+    for (int op = 1; op < graph->n_ops; op++)
+        assert_true(graph->ops[op - 1].layer <= graph->ops[op].layer);
     return graph;
 }
 
