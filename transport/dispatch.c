@@ -69,12 +69,14 @@ static void give(struct tess_dispatch_node *node, struct tess_dispatch_tile *til
     node->free_us = finish->computed_us;
 }
 
-/* TUNING: a plan knows more than the moment does: a tile stays where it was planned unless it would
- * be done much earlier elsewhere; chosen, not measured. */
+/* TUNING: a plan knows more than the moment does: what a tile's followers find kept, and who is
+ * about to be busy. So a tile stays where it was planned unless it would be done much earlier
+ * elsewhere. YOLOv2 on six emulated boards, medians of runs in turns: 1.5 times 1683 ms a frame, 2
+ * to 3 times 1540 to 1590, never moved 1510 to 1630. */
 static bool is_good_enough(const struct finish *planned, const struct finish *best)
 {
-    const double slack_us = 30000;
-    return planned->finish_us <= 1.5 * best->finish_us + slack_us;
+    const double most_times = 2.5, slack_us = 30000;
+    return planned->finish_us <= most_times * best->finish_us + slack_us;
 }
 
 void tess_dispatch(struct tess_dispatch_node *nodes, int n_nodes,

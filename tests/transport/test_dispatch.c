@@ -87,6 +87,30 @@ static void test_uplink_is_shared(void **state)
     assert_true(tiles[0].arrive_us == 100 && tiles[1].arrive_us == 200);
 }
 
+/* Node 1 is planned; node 0 is idle and would have the tile done in 100 ms. */
+static int chosen(int64_t ahead_ms, double slower, bool is_able)
+{
+    struct tess_dispatch_node nodes[2] = {node(1, 1), node(1 / slower, 1)};
+    struct tess_dispatch_tile tiles[1];
+    nodes[1].free_us = (double)ahead_ms * 1000;
+    nodes[1].is_able = is_able;
+    fill(tiles, 1, 100000);
+    tiles[0].planned = 1;
+    tess_dispatch(nodes, 2, 0, tiles, 1);
+    return tiles[0].node;
+}
+
+static void test_tile_stays_where_it_is_planned_unless_much_is_gained(void **state)
+{
+    (void)state;
+    assert_int_equal(chosen(0, 1, true), 1);
+    assert_int_equal(chosen(100, 1, true), 1); /* what it was planned to do first */
+    assert_int_equal(chosen(300, 1, true), 0);
+    assert_int_equal(chosen(0, 2, true), 1);
+    assert_int_equal(chosen(0, 4, true), 0); /* four times slower than was thought */
+    assert_int_equal(chosen(0, 1, false), 0);
+}
+
 static void test_nodes_that_cannot_are_left_out(void **state)
 {
     (void)state;
@@ -110,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_room_is_counted_in_bytes_too),
         cmocka_unit_test(test_link_and_computation_overlap),
         cmocka_unit_test(test_uplink_is_shared),
+        cmocka_unit_test(test_tile_stays_where_it_is_planned_unless_much_is_gained),
         cmocka_unit_test(test_nodes_that_cannot_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
