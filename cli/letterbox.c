@@ -101,6 +101,20 @@ static void resize_row(const struct tess_letterbox_stream *stream, float *resize
     }
 }
 
+/* Reads the photograph until its next row is `end`; the last one read stays in rgb_row. */
+static enum tess_status read_rows(struct tess_letterbox_stream *stream, int end,
+                                  struct tess_error *error)
+{
+    while (stream->next_y < end) {
+        enum tess_status status =
+            tess_image_next_row(stream->image, stream->rgb_row, error);
+        if (status != TESS_OK)
+            return status;
+        stream->next_y++;
+    }
+    return TESS_OK;
+}
+
 /* Reads forward to image row `y` and resizes it, unless its slot has it already. */
 static enum tess_status fetch_row(struct tess_letterbox_stream *stream, int y,
                                   struct tess_error *error)
@@ -109,13 +123,9 @@ static enum tess_status fetch_row(struct tess_letterbox_stream *stream, int y,
     if (stream->slot_y[slot] == y)
         return TESS_OK;
     assert(stream->next_y <= y); /* rows are asked for in ascending order */
-    while (stream->next_y <= y) {
-        enum tess_status status =
-            tess_image_next_row(stream->image, stream->rgb_row, error);
-        if (status != TESS_OK)
-            return status;
-        stream->next_y++;
-    }
+    enum tess_status status = read_rows(stream, y + 1, error);
+    if (status != TESS_OK)
+        return status;
     resize_row(stream, stream->slots[slot]);
     stream->slot_y[slot] = y;
     return TESS_OK;
@@ -254,14 +264,7 @@ enum tess_status tess_letterbox_rows(struct tess_letterbox_stream *stream,
 enum tess_status tess_letterbox_finish(struct tess_letterbox_stream *stream,
                                        struct tess_error *error)
 {
-    while (stream->next_y < stream->box->image_h) {
-        enum tess_status status =
-            tess_image_next_row(stream->image, stream->rgb_row, error);
-        if (status != TESS_OK)
-            return status;
-        stream->next_y++;
-    }
-    return TESS_OK;
+    return read_rows(stream, stream->box->image_h, error);
 }
 
 enum tess_status tess_letterbox_run(const struct tess_letterbox *box,
