@@ -1,6 +1,4 @@
-/* Reading and writing while memory runs out, at each allocation once. Replaces the
- * allocator of this program, which the sanitizers do, too: with them there is nothing to
- * test here. */
+/* Reading and writing while memory runs out, at each allocation once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,57 +10,9 @@
 #include "plan/plan_text.h"
 #include "plan/profile.h"
 #include "tests/plan/sample_graph.h"
+#include "tests/support/scarce_memory.h"
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HAS_SANITIZER 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SANITIZER 1
-#endif
-
-#if defined(__GLIBC__) && !defined(HAS_SANITIZER)
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void __libc_free(void *old);
-
-static long n_until_failure = -1; /* negative: never */
-static long n_live;
-
-static bool is_refused(void)
-{
-    return n_until_failure >= 0 && n_until_failure-- == 0;
-}
-
-void *malloc(size_t size)
-{
-    void *block = is_refused() ? NULL : __libc_malloc(size);
-    n_live += block != NULL;
-    return block;
-}
-
-void *calloc(size_t n, size_t size)
-{
-    void *block = is_refused() ? NULL : __libc_calloc(n, size);
-    n_live += block != NULL;
-    return block;
-}
-
-void *realloc(void *old, size_t size)
-{
-    void *block = is_refused() ? NULL : __libc_realloc(old, size);
-    n_live += block && !old;
-    return block;
-}
-
-void free(void *old)
-{
-    n_live -= old != NULL;
-    __libc_free(old);
-}
+#ifdef HAS_SCARCE_MEMORY
 
 static const char plan_text[] =
     "plan: 1\nmodel: sample\nbudget: 64M\ngroups:\n"
