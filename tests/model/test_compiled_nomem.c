@@ -1,9 +1,7 @@
 /* Every allocation of writing, opening and reading compiled models fails once: the result
  * is TESS_E_NOMEM, nothing leaks (dev preset), no half-made file appears.
- *
- * The sources are compiled into this test with counting allocators in place of the
- * system's, as in test_model_nomem.c, which covers what they call. */
-#include "tests/model/model_testing.h"
+ * What they call is covered by test_model_nomem.c. */
+#include "tests/model/failing_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,35 +11,6 @@
 #include "base/crc32c.h"
 #include "model/compiled_priv.h"
 #include "model/packed.h"
-
-static int n_until_failure = -1; /* -1: never */
-
-static bool is_failing(void)
-{
-    if (n_until_failure < 0)
-        return false;
-    return n_until_failure-- == 0;
-}
-
-static void *failing_malloc(size_t size)
-{
-    return is_failing() ? NULL : malloc(size);
-}
-
-static void *failing_calloc(size_t n, size_t size)
-{
-    return is_failing() ? NULL : calloc(n, size);
-}
-
-static void *failing_aligned_alloc(size_t alignment, size_t size)
-{
-    return is_failing() ? NULL : aligned_alloc(alignment, size);
-}
-
-static char *failing_strdup(const char *text)
-{
-    return is_failing() ? NULL : strdup(text);
-}
 
 #undef strdup
 #define malloc failing_malloc
@@ -99,15 +68,7 @@ static void test_compiled_models_survive_each_failed_allocation(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/model", folder);
     graph = testing_graph(CFG);
-    int n = 0;
-    for (bool is_last = false; !is_last; n++) {
-        n_until_failure = n;
-        enum tess_status status = write_and_open();
-        is_last = n_until_failure >= 0;
-        n_until_failure = -1;
-        assert_int_equal(status, is_last ? TESS_OK : TESS_E_NOMEM);
-    }
-    assert_true(n > 8);
+    assert_true(fail_each(write_and_open) > 8);
     tess_graph_destroy(graph);
     unlink(path);
     assert_int_equal(rmdir(folder), 0); /* no temporary file is left */

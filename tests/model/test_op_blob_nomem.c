@@ -1,6 +1,6 @@
 /* Every allocation of making blobs and of reading them from files fails once: the result is
- * TESS_E_NOMEM and nothing leaks (dev preset). As test_compiled_nomem.c does it. */
-#include "tests/model/model_testing.h"
+ * TESS_E_NOMEM and nothing leaks (dev preset). */
+#include "tests/model/failing_memory.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -9,25 +9,6 @@
 #include "base/crc32c.h"
 #include "base/paged_file.h"
 #include "model/packed.h"
-
-static int n_until_failure = -1; /* -1: never */
-
-static bool is_failing(void)
-{
-    if (n_until_failure < 0)
-        return false;
-    return n_until_failure-- == 0;
-}
-
-static void *failing_calloc(size_t n, size_t size)
-{
-    return is_failing() ? NULL : calloc(n, size);
-}
-
-static void *failing_aligned_alloc(size_t alignment, size_t size)
-{
-    return is_failing() ? NULL : aligned_alloc(alignment, size);
-}
 
 #define calloc failing_calloc
 #define aligned_alloc failing_aligned_alloc
@@ -88,23 +69,20 @@ static enum tess_status open_files(void)
     return status;
 }
 
+static enum tess_status make_and_open(void)
+{
+    enum tess_status status = make(false);
+    return status == TESS_OK ? open_files() : status;
+}
+
 static void test_blobs_survive_each_failed_allocation(void **state)
 {
     (void)state;
-    int n = 0;
     assert_non_null(mkdtemp(folder));
     graph = testing_graph(CFG);
     assert_int_equal(make(true), TESS_OK);
-    for (bool is_last = false; !is_last; n++) {
-        n_until_failure = n;
-        enum tess_status status = make(false);
-        if (status == TESS_OK)
-            status = open_files();
-        is_last = n_until_failure >= 0;
-        n_until_failure = -1;
-        assert_int_equal(status, is_last ? TESS_OK : TESS_E_NOMEM);
-    }
-    assert_int_equal(n, 5 + 4 + 1); /* making, opening, and once without failure */
+    /* Making, opening, and once without failure. */
+    assert_int_equal(fail_each(make_and_open), 5 + 4 + 1);
     for (int op = 0; op < graph->n_ops; op++) {
         char path[TESS_OP_BLOB_PATH];
         blob_path(NULL, op, path, sizeof path);
