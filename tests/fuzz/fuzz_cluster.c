@@ -5,18 +5,8 @@
 
 #include "plan/cluster_text.h"
 #include "tests/fuzz/fuzz_target.h"
+#include "tests/fuzz/fuzz_yaml.h"
 #include "tests/plan/sample_graph.h"
-
-static void check_error(const struct tess_error *error, enum tess_status status)
-{
-    assert(error->status == status);
-    if (status == TESS_OK)
-        return;
-    assert(status == TESS_E_CONFIG);
-    assert(strcmp(error->file, "fuzz.yaml") == 0 && error->line > 0 && error->col > 0);
-    assert(error->message[0] && !strchr(error->message, '\n') &&
-           !strchr(error->hint, '\n'));
-}
 
 static void try_cluster(const char *text, size_t n_bytes)
 {
