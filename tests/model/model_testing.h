@@ -1,5 +1,5 @@
-/* What the tests of model/ share: graphs from cfg text, their canonical dump, case
- * folders, seeds. Included by one test file each; not for product code. */
+/* What the tests of model/ share: graphs from cfg text, their canonical dump, seeds. Included by
+ * one test file each; not for product code. */
 #ifndef TESS_TESTS_MODEL_TESTING_H
 #define TESS_TESTS_MODEL_TESTING_H
 
@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,37 +120,6 @@ static inline void testing_dump(struct tess_text *text, const struct tess_graph 
     for (int i = 0; i < graph->n_layers; i++)
         tess_text_printf(text, "layer %d %s line %d t%d\n", i, graph->layers[i].name,
                          graph->layers[i].line, graph->layers[i].tensor);
-}
-
-/* Compares with the file `path`, or writes it if TESS_TEST_BLESS is set. */
-static inline void testing_expect(const char *path, const char *found)
-{
-    if (getenv("TESS_TEST_BLESS")) {
-        assert_int_equal(tess_file_write(path, found, strlen(found), NULL), TESS_OK);
-        return;
-    }
-    struct tess_text expected = testing_read(path);
-    assert_string_equal(found, tess_text_string(&expected));
-    tess_text_release(&expected);
-}
-
-/* Calls `check` with each folder of `parent`, in order, and returns how many there are.
- */
-static inline int testing_each_case(const char *parent, void (*check)(const char *folder))
-{
-    struct dirent **entries = NULL;
-    int n_entries = scandir(parent, &entries, NULL, alphasort), n_cases = 0;
-    for (int i = 0; i < n_entries; i++) {
-        char folder[512];
-        snprintf(folder, sizeof folder, "%s/%s", parent, entries[i]->d_name);
-        if (entries[i]->d_name[0] != '.') {
-            check(folder);
-            n_cases++;
-        }
-        free(entries[i]);
-    }
-    free(entries);
-    return n_cases;
 }
 
 #endif

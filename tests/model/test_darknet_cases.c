@@ -1,15 +1,15 @@
 /* Every folder of tests/cases/cfg: input.cfg and what it must give, `error` or `dump`. */
 #include "tests/model/model_testing.h"
+#include "tests/support/recorded_cases.h"
 
-static void check_case(const char *folder)
+static void check_case(const char *folder, void *context)
 {
-    char path[600];
+    (void)context;
     struct tess_graph *graph = NULL;
     struct tess_text found = {0}, warnings = {0};
     struct tess_error error;
     tess_error_init(&error);
-    snprintf(path, sizeof path, "%s/input.cfg", folder);
-    struct tess_text cfg = testing_read(path);
+    struct tess_text cfg = recorded_input(folder, "input.cfg");
     enum tess_status status = tess_darknet_parse(tess_text_string(&cfg), cfg.len,
                                                  "input.cfg", &graph, &warnings, &error);
     print_message("%s\n", folder);
@@ -23,8 +23,7 @@ static void check_case(const char *folder)
         assert_null(graph);
         testing_print_error(&found, &error);
     }
-    snprintf(path, sizeof path, "%s/%s", folder, status == TESS_OK ? "dump" : "error");
-    testing_expect(path, tess_text_string(&found));
+    recorded_expect(folder, status == TESS_OK ? "dump" : "error", &found);
     tess_graph_destroy(graph);
     tess_text_release(&cfg);
     tess_text_release(&found);
@@ -34,7 +33,7 @@ static void check_case(const char *folder)
 static void test_every_case_gives_its_error_or_dump(void **state)
 {
     (void)state;
-    assert_true(testing_each_case("tests/cases/cfg", check_case) >= 90);
+    assert_true(recorded_each("tests/cases/cfg", check_case, NULL) >= 90);
 }
 
 int main(void)

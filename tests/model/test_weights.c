@@ -5,6 +5,7 @@
 
 #include "model/synth.h"
 #include "tests/model/model_testing.h"
+#include "tests/support/recorded_cases.h"
 
 /* One conv with batch norm, one connected with batch norm, both tiny. */
 #define SMALL_CFG                                                                        \
@@ -296,8 +297,7 @@ static void check_case(const char *folder, bool is_stored)
     struct tess_error error;
     tess_error_init(&error);
     print_message("%s\n", folder);
-    snprintf(path, sizeof path, "%s/input.cfg", folder);
-    struct tess_text cfg = testing_read(path);
+    struct tess_text cfg = recorded_input(folder, "input.cfg");
     struct tess_graph *graph = testing_graph(tess_text_string(&cfg));
     snprintf(path, sizeof path, "%s/input.bin", folder);
     enum tess_status status = tess_weights_open(graph, path, &weights, &error);
@@ -309,8 +309,7 @@ static void check_case(const char *folder, bool is_stored)
         snprintf(error.file, sizeof error.file,
                  "input.bin"); /* not the checkout's path */
         testing_print_error(&found, &error);
-        snprintf(path, sizeof path, "%s/error", folder);
-        testing_expect(path, tess_text_string(&found));
+        recorded_expect(folder, "error", &found);
     }
     tess_weights_destroy(weights);
     tess_graph_destroy(graph);
@@ -318,8 +317,9 @@ static void check_case(const char *folder, bool is_stored)
     tess_text_release(&found);
 }
 
-static void check_both_orders(const char *folder)
+static void check_both_orders(const char *folder, void *context)
 {
+    (void)context;
     check_case(folder, false);
     check_case(folder, true);
 }
@@ -327,7 +327,7 @@ static void check_both_orders(const char *folder)
 static void test_every_case_gives_its_error(void **state)
 {
     (void)state;
-    assert_true(testing_each_case("tests/cases/weights", check_both_orders) >= 15);
+    assert_true(recorded_each("tests/cases/weights", check_both_orders, NULL) >= 15);
 }
 
 int main(void)

@@ -16,8 +16,7 @@
 #include "plan/plan_text.h"
 #include "plan/slices.h"
 #include "tests/plan/sample_graph.h"
-
-static const char *const case_folder = "tests/cases/plan";
+#include "tests/support/recorded_cases.h"
 
 static enum tess_status read_text(const char *text, const struct tess_graph *graph,
                                   struct tess_plan **plan_out, struct tess_error *error)
@@ -39,16 +38,6 @@ static struct tess_plan *plan_of(const char *text, const struct tess_graph *grap
 /* --- recorded cases -------------------------------------------------------------------
  */
 
-static void format_error(const struct tess_error *error, struct tess_text *text)
-{
-    tess_text_printf(text, "%s", error->file);
-    if (error->line > 0)
-        tess_text_printf(text, ":%d:%d", error->line, error->col);
-    tess_text_printf(text, ": error: %s\n", error->message);
-    if (error->hint[0])
-        tess_text_printf(text, "hint: %s\n", error->hint);
-}
-
 /* Splits the network as the text says, if it does, and reads it for that. */
 static enum tess_status read_split(const struct tess_text *text,
                                    const struct tess_graph *graph, struct tess_text *got,
@@ -66,36 +55,21 @@ static enum tess_status read_split(const struct tess_text *text,
     if (status == TESS_OK)
         tess_plan_write(plan, graph, got);
     else
-        format_error(error, got);
+        recorded_put_error(error, got);
     tess_plan_destroy(plan);
     tess_graph_destroy(split);
     return status;
 }
 
-/* Compares with CASE/error or CASE/dump; with TESS_TEST_UPDATE set, records instead. */
-static void run_case(const char *name, const struct tess_graph *graph)
+static void run_case(const char *folder, void *context)
 {
-    char path[512];
-    struct tess_text input, wanted, got;
+    struct tess_text input = recorded_input(folder, "input.yaml"), got = {0};
     struct tess_error error;
-    tess_text_init(&input);
-    tess_text_init(&wanted);
-    tess_text_init(&got);
     tess_error_init(&error);
-    snprintf(path, sizeof path, "%s/%s/input.yaml", case_folder, name);
-    assert_int_equal(tess_file_read(path, 4 << 20, &input, NULL), TESS_OK);
-    enum tess_status status = read_split(&input, graph, &got, &error);
+    enum tess_status status = read_split(&input, context, &got, &error);
     assert_true(status == TESS_OK || status == TESS_E_CONFIG);
-    snprintf(path, sizeof path, "%s/%s/%s", case_folder, name,
-             status == TESS_OK ? "dump" : "error");
-    if (getenv("TESS_TEST_UPDATE"))
-        assert_int_equal(tess_file_write(path, got.data, got.len, NULL), TESS_OK);
-    else if (tess_file_read(path, 4 << 20, &wanted, NULL) != TESS_OK)
-        fail_msg("%s: nothing recorded, but got:\n%s", path, tess_text_string(&got));
-    else if (strcmp(tess_text_string(&got), tess_text_string(&wanted)) != 0)
-        fail_msg("%s: got:\n%s", path, tess_text_string(&got));
+    recorded_expect(folder, status == TESS_OK ? "dump" : "error", &got);
     tess_text_release(&input);
-    tess_text_release(&wanted);
     tess_text_release(&got);
 }
 
@@ -103,17 +77,7 @@ static void every_recorded_case_reads_as_recorded(void **state)
 {
     (void)state;
     struct tess_graph *graph = sample_graph();
-    DIR *folder = opendir(case_folder);
-    assert_non_null(folder);
-    int n_cases = 0;
-    for (const struct dirent *entry; (entry = readdir(folder));) {
-        if (entry->d_name[0] == '.')
-            continue;
-        run_case(entry->d_name, graph);
-        n_cases++;
-    }
-    closedir(folder);
-    assert_true(n_cases > 40);
+    assert_true(recorded_each("tests/cases/plan", run_case, graph) > 40);
     tess_graph_destroy(graph);
 }
 

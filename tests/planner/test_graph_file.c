@@ -1,6 +1,4 @@
-/* Recorded cases: tests/cases/graph/NAME/input.json, and the error or the dump of what is read.
- * TESS_TEST_UPDATE=1 records anew. */
-#include <dirent.h>
+/* Recorded cases: tests/cases/graph/NAME/input.json, and the error or the dump of what is read. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,9 +12,8 @@
 
 #include "base/file.h"
 #include "planner/graph_file.h"
+#include "tests/support/recorded_cases.h"
 #include "tests/support/scarce_memory.h"
-
-static const char *const case_folder = "tests/cases/graph";
 
 static void put_list(struct tess_text *text, const char *what,
                      const struct tess_graph_file *file, const int *list, int n)
@@ -46,14 +43,6 @@ static void dump(const struct tess_graph_file *file, struct tess_text *text)
                          graph->tensors[t].is_retained ? " output" : "");
 }
 
-static void put_error(const struct tess_error *error, struct tess_text *text)
-{
-    tess_text_printf(text, "%s:%d:%d: error: %s\n", error->file, error->line, error->col,
-                     error->message);
-    if (error->hint[0])
-        tess_text_printf(text, "hint: %s\n", error->hint);
-}
-
 static enum tess_status parse(struct tess_graph_file *file, const struct tess_text *text,
                               struct tess_error *error)
 {
@@ -62,14 +51,13 @@ static enum tess_status parse(struct tess_graph_file *file, const struct tess_te
                                  error);
 }
 
-static void run_case(const char *name)
+static void run_case(const char *folder, void *context)
 {
-    char path[512];
-    struct tess_text input = {0}, wanted = {0}, got = {0};
+    (void)context;
+    const char *name = strrchr(folder, '/') + 1;
+    struct tess_text input = recorded_input(folder, "input.json"), got = {0};
     struct tess_graph_file file;
     struct tess_error error;
-    snprintf(path, sizeof path, "%s/%s/input.json", case_folder, name);
-    assert_int_equal(tess_file_read(path, 4 << 20, &input, NULL), TESS_OK);
     enum tess_status status = parse(&file, &input, &error);
     assert_int_equal(error.status, status);
     if (status == TESS_OK) {
@@ -78,37 +66,19 @@ static void run_case(const char *name)
     } else {
         assert_int_equal(status, TESS_E_CONFIG);
         assert_true(error.line > 0 && error.col > 0 && error.hint[0]);
-        put_error(&error, &got);
+        recorded_put_error(&error, &got);
     }
     assert_int_equal(status == TESS_OK, strncmp(name, "fine", 4) == 0);
-    snprintf(path, sizeof path, "%s/%s/%s", case_folder, name,
-             status == TESS_OK ? "dump" : "error");
-    if (getenv("TESS_TEST_UPDATE"))
-        assert_int_equal(tess_file_write(path, got.data, got.len, NULL), TESS_OK);
-    else if (tess_file_read(path, 4 << 20, &wanted, NULL) != TESS_OK)
-        fail_msg("%s: nothing recorded, but got:\n%s", path, tess_text_string(&got));
-    else if (strcmp(tess_text_string(&got), tess_text_string(&wanted)) != 0)
-        fail_msg("%s: got:\n%s", path, tess_text_string(&got));
+    recorded_expect(folder, status == TESS_OK ? "dump" : "error", &got);
     tess_graph_file_release(&file);
     tess_text_release(&input);
-    tess_text_release(&wanted);
     tess_text_release(&got);
 }
 
 static void every_recorded_case_reads_as_recorded(void **state)
 {
     (void)state;
-    DIR *folder = opendir(case_folder);
-    assert_non_null(folder);
-    int n_cases = 0;
-    for (const struct dirent *entry; (entry = readdir(folder));) {
-        if (entry->d_name[0] == '.')
-            continue;
-        run_case(entry->d_name);
-        n_cases++;
-    }
-    closedir(folder);
-    assert_true(n_cases > 100);
+    assert_true(recorded_each("tests/cases/graph", run_case, NULL) > 100);
 }
 
 /* Cut off anywhere, a graph is an error with a place, or is whole. */
