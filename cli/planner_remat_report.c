@@ -4,17 +4,11 @@
 #include <stdio.h>
 
 #include "cli/json_out.h"
+#include "cli/planner_table.h"
 
 static double percent(int64_t part, int64_t whole)
 {
     return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
-}
-
-static void put_bytes(struct tess_text *text, const char *what, int64_t bytes)
-{
-    char rounded[24];
-    tess_format_bytes(bytes, rounded, sizeof rounded);
-    tess_text_printf(text, "%-12s %14" PRId64 " B  %10s", what, bytes, rounded);
 }
 
 static void put_extra(const struct tess_remat *remat, struct tess_text *text)
@@ -43,20 +37,14 @@ void tess_remat_table(const struct tess_remat_report *report, struct tess_text *
                      remat->counted->n_tasks, remat->counted->n_tensors,
                      tess_memory_model_name(report->options->model),
                      report->options->keeps_order ? "in the order given" : "reordered");
-    put_bytes(text, "budget", budget);
+    tess_table_put_bytes(text, "budget", budget);
     tess_text_printf(text, "  %.1f %% of the peak of the order given (%" PRId64 ")\n",
                      percent(budget, of_file), of_file);
-    put_bytes(text, "peak", result->value.peak_bytes);
+    tess_table_put_bytes(text, "peak", result->value.peak_bytes);
     tess_text_printf(text, "  %s%s\n", result->fits ? "fits" : "does not fit",
                      result->fits || !result->is_proven ? "" : ": proven, nothing does");
     put_extra(remat, text);
-    put_bytes(text, "arena", remat->arena_bytes);
-    if (remat->arena_bytes == result->value.peak_bytes)
-        tess_text_printf(text, "  no byte more than the peak\n");
-    else
-        tess_text_printf(text, "  %.2f %% more than the peak\n",
-                         percent(remat->arena_bytes - result->value.peak_bytes,
-                                 result->value.peak_bytes));
+    tess_table_put_arena(text, remat->arena_bytes, result->value.peak_bytes);
     tess_text_printf(text, "found by     %s%s; places by %s\n", result->won_by,
                      report->is_interrupted ? ", interrupted" : "", remat->placed_by);
     tess_text_printf(text,

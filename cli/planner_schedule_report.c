@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/json_out.h"
+#include "cli/planner_table.h"
 
 /* How far `bytes` is above `below`, in percent of it. */
 static double above(int64_t bytes, int64_t below)
@@ -11,17 +12,10 @@ static double above(int64_t bytes, int64_t below)
     return below > 0 ? 100.0 * (double)(bytes - below) / (double)below : 0;
 }
 
-static void put_bytes(struct tess_text *text, const char *what, int64_t bytes)
-{
-    char rounded[24];
-    tess_format_bytes(bytes, rounded, sizeof rounded);
-    tess_text_printf(text, "%-12s %14" PRId64 " B  %10s", what, bytes, rounded);
-}
-
 static void put_peak(const struct tess_schedule *schedule, struct tess_text *text)
 {
     int64_t peak = schedule->result.peak_bytes, of_file = schedule->file_peak_bytes;
-    put_bytes(text, "peak", peak);
+    tess_table_put_bytes(text, "peak", peak);
     if (peak == of_file)
         tess_text_printf(text, "  as in the order given\n");
     else
@@ -58,19 +52,14 @@ void tess_schedule_table(const struct tess_schedule_report *report,
             report->rewritten->n_summed, report->rewritten->n_parted,
             schedule->found.plain_bytes);
     put_peak(schedule, text);
-    put_bytes(text, "lower bound", result->lower_bound_bytes);
+    tess_table_put_bytes(text, "lower bound", result->lower_bound_bytes);
     if (result->is_proven)
         tess_text_printf(text, "  proven: no order%s has a lower peak\n",
                          report->rewritten ? " of what is rewritten" : "");
     else
         tess_text_printf(text, "  gap %.2f %%\n",
                          above(result->peak_bytes, result->lower_bound_bytes));
-    put_bytes(text, "arena", schedule->arena_bytes);
-    if (schedule->arena_bytes == result->peak_bytes)
-        tess_text_printf(text, "  no byte more than the peak\n");
-    else
-        tess_text_printf(text, "  %.2f %% more than the peak\n",
-                         above(schedule->arena_bytes, result->peak_bytes));
+    tess_table_put_arena(text, schedule->arena_bytes, result->peak_bytes);
     tess_text_printf(text, "closed by    %s", closed_by(report));
     if (result->n_fused > 0 && result->n_fused < graph->n_tasks)
         tess_text_printf(text, "; %d tasks after fusion", result->n_fused);
