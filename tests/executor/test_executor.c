@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "executor/executor.h"
 #include "model/packed.h"
+#include "tests/support/network_maps.h"
 #include "tests/support/random_net.h"
 
 /* Weights of an op, made up from its number: the same for every kernel made of it. */
@@ -62,53 +63,6 @@ static enum tess_status made_up_blocks(void *context, int op, int first_block,
     return TESS_OK;
 }
 
-/* Every output tensor, dense, as the observer puts it together from tiles. */
-struct collected {
-    const struct tess_graph *graph;
-    float **maps; /* [n_ops] */
-};
-
-static enum tess_status collect(void *context, int op, const struct tess_plane *tile,
-                                struct tess_error *error)
-{
-    struct collected *collected = context;
-    const struct tess_tensor *out =
-        &collected->graph->tensors[collected->graph->ops[op].output];
-    (void)error;
-    for (int y = 0; y < tile->n_rows; y++)
-        for (int x = 0; x < tile->n_cols; x++)
-            memcpy(collected->maps[op] + ((size_t)(tile->row + y) * (size_t)out->w +
-                                          (size_t)(tile->col + x)) *
-                                             (size_t)out->c,
-                   tile->data + (size_t)y * tile->row_stride +
-                       (size_t)x * tile->pixel_stride,
-                   sizeof(float) * (size_t)out->c);
-    return TESS_OK;
-}
-
-static struct collected *collected_create(const struct tess_graph *graph)
-{
-    struct collected *collected = calloc(1, sizeof *collected);
-    assert_non_null(collected);
-    collected->graph = graph;
-    collected->maps = calloc((size_t)graph->n_ops, sizeof(float *));
-    assert_non_null(collected->maps);
-    for (int op = 0; op < graph->n_ops; op++) {
-        collected->maps[op] =
-            calloc(1, (size_t)tess_tensor_bytes(&graph->tensors[graph->ops[op].output]));
-        assert_non_null(collected->maps[op]);
-    }
-    return collected;
-}
-
-static void collected_destroy(struct collected *collected)
-{
-    for (int op = 0; op < collected->graph->n_ops; op++)
-        free(collected->maps[op]);
-    free(collected->maps);
-    free(collected);
-}
-
 /* Values that depend on nothing but the pixel. */
 static enum tess_status read_rows(void *context, const struct tess_plane *rows,
                                   struct tess_error *error)
@@ -146,15 +100,16 @@ static void check_held(const struct tess_layout *layout,
         assert_int_equal(held_bytes, planned_bytes);
 }
 
-static struct collected *run_plan(const struct tess_kernel_family *family,
-                                  struct tess_graph *graph, const struct tess_plan *plan,
-                                  int n_threads)
+/* What the observer puts together from tiles. */
+static struct tess_network_maps run_plan(const struct tess_kernel_family *family,
+                                         struct tess_graph *graph,
+                                         const struct tess_plan *plan, int n_threads)
 {
     struct tess_error error;
     struct tess_layout *layout = NULL;
     struct tess_executor *executor = NULL;
-    struct collected *collected = collected_create(graph);
-    struct tess_observer observer = {collect, collected};
+    struct tess_network_maps maps = tess_network_maps_create(graph);
+    struct tess_observer observer = tess_network_maps_observer(&maps);
     struct tess_row_source input = {read_rows, NULL};
     struct blocks blocks = {.graph = graph, .failing_read = -1};
     struct tess_executor_options options = {.family = family,
@@ -174,16 +129,16 @@ static struct collected *run_plan(const struct tess_kernel_family *family,
     }
     tess_executor_destroy(executor);
     tess_layout_destroy(layout);
-    return collected;
+    return maps;
 }
 
-static bool is_same(const struct collected *a, const struct collected *b)
+static bool is_same(const struct tess_network_maps *a, const struct tess_network_maps *b)
 {
     for (int op = 0; op < a->graph->n_ops; op++) {
-        size_t bytes =
-            (size_t)tess_tensor_bytes(&a->graph->tensors[a->graph->ops[op].output]);
-        bool is_whole = a->graph->tensors[a->graph->ops[op].output].is_output;
-        if (is_whole && memcmp(a->maps[op], b->maps[op], bytes) != 0)
+        int output = a->graph->ops[op].output;
+        const struct tess_tensor *tensor = &a->graph->tensors[output];
+        if (tensor->is_output && memcmp(a->maps[output], b->maps[output],
+                                        (size_t)tess_tensor_bytes(tensor)) != 0)
             return false;
     }
     return true;
@@ -212,15 +167,15 @@ static void check_family(const struct tess_kernel_family *family, int n_cases,
         struct tess_plan *plan = tess_random_plan_create(&plans, graph, &facts, &rng);
         assert_int_equal(tess_plan_create(graph, &untiled, NULL), TESS_OK);
         untiled->facts = facts;
-        struct collected *whole = run_plan(family, graph, untiled, 1);
-        struct collected *tiled = run_plan(family, graph, plan, n_threads);
-        if (!is_same(whole, tiled)) {
+        struct tess_network_maps whole = run_plan(family, graph, untiled, 1);
+        struct tess_network_maps tiled = run_plan(family, graph, plan, n_threads);
+        if (!is_same(&whole, &tiled)) {
             tess_random_net_print(graph, plan);
             fail_msg("tiled differs from untiled: TESS_TEST_SEED=%llu",
                      (unsigned long long)(seed + (uint64_t)i));
         }
-        collected_destroy(whole);
-        collected_destroy(tiled);
+        tess_network_maps_destroy(&whole);
+        tess_network_maps_destroy(&tiled);
         tess_plan_destroy(untiled);
         tess_plan_destroy(plan);
         tess_graph_destroy(graph);
@@ -308,8 +263,8 @@ struct stream {
     struct tess_layout *layout;
     struct tess_executor *executor;
     struct blocks blocks;
-    struct collected *right; /* what comes out when nothing goes wrong */
-    int n_loads;             /* reads during creation */
+    struct tess_network_maps right; /* what comes out when nothing goes wrong */
+    int n_loads;                    /* reads during creation */
 };
 
 static uint64_t last_seed;
@@ -357,7 +312,7 @@ static void stream_init(struct stream *stream, uint64_t seed)
 static void stream_release(struct stream *stream)
 {
     tess_executor_destroy(stream->executor);
-    collected_destroy(stream->right);
+    tess_network_maps_destroy(&stream->right);
     tess_layout_destroy(stream->layout);
     tess_plan_destroy(stream->plan);
     tess_graph_destroy(stream->graph);
@@ -387,7 +342,7 @@ static enum tess_status compare_tile(void *context, int op, const struct tess_pl
         for (int x = 0; x < tile->n_cols; x++)
             assert_memory_equal(tile->data + (size_t)y * tile->row_stride +
                                     (size_t)x * tile->pixel_stride,
-                                stream->right->maps[op] +
+                                stream->right.maps[stream->graph->ops[op].output] +
                                     (size_t)((tile->row + y) * out->w + tile->col + x) *
                                         (size_t)out->c,
                                 sizeof(float) * (size_t)out->c);
