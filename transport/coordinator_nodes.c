@@ -86,10 +86,10 @@ static void welcome(struct tess_coordinator *c, struct node *node)
 
 /* What the configuration says of the worker; NULL for nothing. */
 static const struct tess_node_guess *find_guess(const struct tess_coordinator *c,
-                                                const struct tess_hello *hello)
+                                                const char *name)
 {
     for (int i = 0; i < c->config.n_guesses; i++)
-        if (strcmp(c->config.guesses[i].name, hello->name) == 0)
+        if (strcmp(c->config.guesses[i].name, name) == 0)
             return &c->config.guesses[i];
     return NULL;
 }
@@ -108,7 +108,8 @@ static void use_guess(const struct tess_coordinator *c, struct node *node,
     node->unable_stages = 0;
 }
 
-/* A new session. What was measured of the same process stays. */
+/* A new session. What was measured of the same process stays. The name is the authenticated one, if
+ * there is one, whatever the worker calls itself. */
 static void begin_session(struct tess_coordinator *c, struct node *node, uint32_t peer,
                           const struct tess_hello *hello)
 {
@@ -116,10 +117,10 @@ static void begin_session(struct tess_coordinator *c, struct node *node, uint32_
         tess_hash_i64(tess_hash_i64(TESS_HASH_START, (int64_t)c->config.epoch),
                       (int64_t)++c->n_sessions);
     bool is_same = node->incarnation == hello->incarnation && node->cost_per_us > 0;
-    const struct tess_node_guess *guess = find_guess(c, hello);
+    const struct tess_node_guess *guess = find_guess(c, node->identity);
     if (!is_same)
         use_guess(c, node, hello, guess);
-    memcpy(node->name, hello->name, sizeof node->name);
+    strcpy(node->name, node->identity);
     memcpy(node->report.build, hello->build, sizeof node->report.build);
     node->report.cores = hello->cores;
     node->report.memory_bytes = hello->memory_bytes;

@@ -307,6 +307,22 @@ static void test_identity_of_another_key_is_not_believed(void **state)
     end(&bench);
 }
 
+static void test_authenticated_name_is_the_workers_name(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct tess_node_report report;
+    begin(&bench, false);
+    struct tess_message message = hello("another", 1);
+    tell_as(&bench, 0, 0, "w0", &message);
+    tess_coordinator_report(bench.coordinator, 1, &report);
+    assert_string_equal(report.name, "w0");
+    tell_as(&bench, 0, 1, "", &message); /* nobody knows better */
+    tess_coordinator_report(bench.coordinator, 2, &report);
+    assert_string_equal(report.name, "another");
+    end(&bench);
+}
+
 static void test_third_worker_finds_no_room(void **state)
 {
     (void)state;
@@ -439,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_late_tile_gets_a_second_attempt_elsewhere),
         cmocka_unit_test(test_what_is_not_kept_is_sent_again),
         cmocka_unit_test(test_identity_of_another_key_is_not_believed),
+        cmocka_unit_test(test_authenticated_name_is_the_workers_name),
         cmocka_unit_test(test_third_worker_finds_no_room),
         cmocka_unit_test(test_unknown_session_is_answered),
         cmocka_unit_test(test_plan_is_sent_again_while_beats_ask_for_it),
