@@ -1,6 +1,8 @@
 #!/bin/sh
 # A network over several processes: the same bits as on one, whatever happens to the workers.
 . "$(dirname "$0")/cli_run.sh"
+# shellcheck disable=SC2154 # set by cli_run.sh
+. "$here/cluster_events.sh"
 make_small
 HOME=$folder
 export HOME
@@ -38,13 +40,6 @@ end_workers() {
     workers=
 }
 trap 'end_workers; cd / && rm -rf "$folder"' EXIT
-
-# same WHAT: the dump is that of one process, and the accounts of all frames are closed.
-same() {
-    check "the same bits: $1" cmp whole dump
-    check "accounts are closed: $1" sh -c '! grep -q "\"closed\": false" report.json'
-    rm -f dump
-}
 
 # shellcheck disable=SC2086 # lists of words
 echo "# workers started by the run itself"
@@ -107,45 +102,9 @@ check "nine frames, nine tiles" [ "$(sed -n 's/.*"tiles": \([0-9]*\),.*/\1/p' re
 expect 2 "does not go with" cluster run $raw --whole-frames --plan plan.yaml --listen $address
 
 echo "# a worker that dies, one that hangs, all of them"
-# One thread each: two that wait for each other are slow where others compute, too.
-# Frames for 8 s at least, on this build: no frame is faster than the fastest of these.
-steady="cluster run $raw --plan plan.yaml --listen $address --threads 1"
-expect 0 "" $steady --json report.json --repeat 50
-n_frames=$(awk -v ms="$(number report.json min)" 'BEGIN { print int(8000 / ms) }')
+steady="$raw --plan plan.yaml --listen $address --threads 1"
+frames_for 8
 n_most=$((n_frames < 1500 ? n_frames : 1500)) # where nobody is waited for
-echo "$n_frames frames, or $n_most"
-
-# awaits N WORDS: the coordinator has said them N times, in 20 s at most.
-awaits() {
-    for _ in $(seq 200); do
-        [ "$(grep -c -e "$2" said)" -ge "$1" ] && return
-        sleep 0.1
-    done
-    failed "the coordinator did not say $1 times: $2"
-}
-
-# meanwhile N COMMAND: the command is run while N frames are computed, by all nodes at first. The
-# report is written after the last frame.
-meanwhile() {
-    n=$1
-    shift
-    rm -f report.json
-    : >said
-    "$tessera" $steady --dump -1=dump --json report.json --repeat "$n" --wait 5 >out 2>said &
-    run=$!
-    awaits 1 "w1 joined"
-    awaits 1 "w2 joined"
-    sleep 0.5
-    eval "$*"
-    check "when it had happened frames were still to come: $*" [ ! -e report.json ]
-    wait $run
-    check "exit code $?" [ $? -eq 0 ]
-    same "$*"
-    for name in w1 w2; do
-        check "$name computed" grep -q "\"$name\".*\"tiles\": [1-9]" report.json
-    done
-    grep -e '^time' out
-}
 # shellcheck disable=SC2154 # set by eval
 meanwhile $n_most 'kill -KILL $pid_w1; awaits 1 "w1 closed its connection"'
 worker w1
