@@ -6,7 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arith.h"
 #include "partition/tiles.h"
+
+int64_t tess_cluster_kept_bytes(int64_t memory_bytes, int64_t peak_bytes)
+{
+    if (memory_bytes == 0)
+        return TESS_CLUSTER_KEPT_BYTES;
+    int64_t left_bytes = memory_bytes - peak_bytes;
+    return tess_max_i64(tess_min_i64(left_bytes, TESS_CLUSTER_KEPT_BYTES), 0);
+}
 
 enum tess_status tess_cluster_plan_create(const struct tess_graph *graph,
                                           const struct tess_cluster *cluster,

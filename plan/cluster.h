@@ -2,9 +2,9 @@
  * hand and to be carried to the nodes.
  *
  * Node 0 is the coordinator. It has the network's input, holds every bundle between two stages,
- * and computes tiles like any other node. Stages run one after the other; the tiles of a stage
- * cover its output exactly and depend on nothing but its input. Which node computes a tile is a
- * prediction: a coordinator may give it to another.
+ * and computes tiles like any other node. The tiles of a stage cover its output exactly and depend
+ * on nothing but its input: each runs once what it reads of earlier stages is there. Which node
+ * computes a tile is a prediction: a coordinator may give it to another.
  *
  * What a stage reads and puts out follows from its ops: ask partition/stage.h; a tile as a network
  * of its own is in partition/tile_graph.h. The text form is in plan/cluster_text.h.
@@ -19,6 +19,20 @@
 #include "partition/stage.h"
 
 enum { TESS_CLUSTER_MOST_NODES = 64, TESS_CLUSTER_COORDINATOR = 0 };
+
+/* What workers keep and when they cut a result in two, for who predicts it and who does it.
+ * TUNING: half of all results of YOLOv2-608 in seven stages is 5 MiB; a message more is not worth
+ * it for a little. */
+enum {
+    TESS_CLUSTER_KEPT_TILES = 16,      /* whose outputs a worker keeps, at most */
+    TESS_CLUSTER_KEPT_BYTES = 8 << 20, /* of them, at most */
+    TESS_CLUSTER_LEAST_REST =
+        4 /* the later part of a result is a fourth of it at least */
+};
+
+/* Bytes of results that a worker keeps, so that they need not come back to it: what its memory (0:
+ * no limit) leaves beside its peak, within reason. */
+int64_t tess_cluster_kept_bytes(int64_t memory_bytes, int64_t peak_bytes);
 
 struct tess_cluster_node {
     char name[32];
@@ -56,7 +70,8 @@ struct tess_cluster_plan {
         sends_bytes; /* the network's input goes out as one byte per value, else as floats */
     struct tess_cluster cluster;
     int n_stages;
-    struct tess_cluster_stage *stages; /* in the order they run; each op is in one */
+    struct tess_cluster_stage
+        *stages; /* each after those that it reads; each op is in one */
     double predicted_us;
     int64_t moved_bytes; /* predicted payloads, both ways */
 };

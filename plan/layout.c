@@ -75,13 +75,13 @@ bool tess_layout_is_view(const struct tess_layout *layout, int op_id, int input)
     return source.storage == target.storage && source.channel == channel;
 }
 
-static const struct tess_tiles *tiles_of(const struct tess_layout *layout, int op)
+const struct tess_tiles *tess_layout_tiles(const struct tess_layout *layout, int op)
 {
     return &layout->tiles[layout->group_of[op]];
 }
 
-static struct tess_range computes_of(const struct tess_layout *layout, int op,
-                                     enum tess_axis axis, int tile)
+struct tess_range tess_layout_computes(const struct tess_layout *layout, int op,
+                                       enum tess_axis axis, int tile)
 {
     int group = layout->group_of[op];
     int at = layout->position[op] - layout->plan->groups[group].first;
@@ -94,11 +94,11 @@ struct tess_range tess_layout_needs(const struct tess_layout *layout, int op, in
     const struct tess_tensor *tensor =
         &layout->graph->tensors[layout->graph->ops[op].inputs[input]];
     int extent = tess_tensor_extent(tensor, axis);
-    struct tess_range out = computes_of(layout, op, axis, tile);
+    struct tess_range out = tess_layout_computes(layout, op, axis, tile);
     if (tess_range_is_empty(out))
         return EMPTY;
     const struct tess_op_layout *how = &layout->ops[op];
-    bool is_full_width = tiles_of(layout, op)->axis[TESS_COLS].n_tiles == 1;
+    bool is_full_width = tess_layout_tiles(layout, op)->axis[TESS_COLS].n_tiles == 1;
     if (axis == TESS_COLS && is_full_width && how->pads_cols)
         return (struct tess_range){0, extent}; /* kernels take whole rows as they lie */
     struct tess_range reads = tess_op_reads(layout->graph, op, input, axis, out);

@@ -22,19 +22,6 @@ static struct tess_range extent_at(const struct tess_storage *storage,
                              : tess_storage_cols(storage, tile);
 }
 
-static const struct tess_tiles *tiles_of(const struct tess_layout *layout, int op)
-{
-    return &layout->tiles[layout->group_of[op]];
-}
-
-static struct tess_range computes_of(const struct tess_layout *layout, int op,
-                                     enum tess_axis axis, int tile)
-{
-    int group = layout->group_of[op];
-    int at = layout->position[op] - layout->plan->groups[group].first;
-    return tess_tiles_computes(&layout->tiles[group], axis, tile, at);
-}
-
 static struct tess_range hull_of(struct tess_range *into, struct tess_range range)
 {
     *into = tess_range_hull(*into, range);
@@ -135,9 +122,9 @@ static void widen_for_op(struct tess_layout *layout, int op_id, enum tess_axis a
                          int tile)
 {
     const struct tess_op *op = &layout->graph->ops[op_id];
-    const struct tess_tiles *tiles = tiles_of(layout, op_id);
+    const struct tess_tiles *tiles = tess_layout_tiles(layout, op_id);
     bool is_cut_wide = tiles->axis[TESS_COLS].n_tiles > 1;
-    struct tess_range computes = computes_of(layout, op_id, axis, tile);
+    struct tess_range computes = tess_layout_computes(layout, op_id, axis, tile);
     struct tess_storage *target =
         &layout->storages[tess_layout_target(layout, op_id).storage];
     if (target->group >= 0) {
@@ -209,7 +196,7 @@ static bool holds(struct tess_range outer, struct tess_range inner)
 /* Can the op read this input where it lies, in every tile? */
 static bool is_readable_in_place(const struct tess_layout *layout, int op, int input)
 {
-    const struct tess_tiles *tiles = tiles_of(layout, op);
+    const struct tess_tiles *tiles = tess_layout_tiles(layout, op);
     const struct tess_storage *source =
         &layout->storages[tess_layout_source(layout, op, input).storage];
     bool is_dense = needs_dense(layout, op);
@@ -230,13 +217,13 @@ static bool is_readable_in_place(const struct tess_layout *layout, int op, int i
 
 static bool is_writable_in_place(const struct tess_layout *layout, int op)
 {
-    const struct tess_tiles *tiles = tiles_of(layout, op);
+    const struct tess_tiles *tiles = tess_layout_tiles(layout, op);
     const struct tess_storage *target =
         &layout->storages[tess_layout_target(layout, op).storage];
     if (!needs_dense(layout, op))
         return true;
     for (int tile = 0; tile < tiles->axis[TESS_COLS].n_tiles; tile++) {
-        struct tess_range computes = computes_of(layout, op, TESS_COLS, tile);
+        struct tess_range computes = tess_layout_computes(layout, op, TESS_COLS, tile);
         if (!tess_range_is_empty(computes) &&
             !tess_range_is_equal(computes, tess_storage_cols(target, tile)))
             return false;
@@ -263,7 +250,7 @@ static int longest_needs(const struct tess_layout *layout, int op, int input,
                          enum tess_axis axis)
 {
     int longest = 0;
-    for (int tile = 0; tile < tiles_of(layout, op)->axis[axis].n_tiles; tile++)
+    for (int tile = 0; tile < tess_layout_tiles(layout, op)->axis[axis].n_tiles; tile++)
         longest = tess_max_int(
             longest, tess_range_len(tess_layout_needs(layout, op, input, axis, tile)));
     return longest;

@@ -28,6 +28,11 @@ bool tess_group_is_tiled(const struct tess_group *group);
 /* Is `op` in group `group`? `op` may be -1. */
 bool tess_layout_is_in_group(const struct tess_layout *layout, int op, int group);
 
+/* The tiles of the op's group, and what of its output the op computes in one of them. */
+const struct tess_tiles *tess_layout_tiles(const struct tess_layout *layout, int op);
+struct tess_range tess_layout_computes(const struct tess_layout *layout, int op,
+                                       enum tess_axis axis, int tile);
+
 /* Gives the storages their extent arrays: stored maps whole, the others empty. TESS_E_NOMEM. */
 enum tess_status tess_layout_start_extents(struct tess_layout *layout,
                                            struct tess_error *error);

@@ -37,13 +37,7 @@
 
 #include "base/arith.h"
 
-enum {
-    HUB = TESS_CLUSTER_COORDINATOR,
-    WINDOW_TILES = 2,
-    LEAST_REST = 4,
-    MOST_KEPT = 16,
-    NONE = -1
-};
+enum { HUB = TESS_CLUSTER_COORDINATOR, WINDOW_TILES = 2, NONE = -1 };
 
 /* Of each node one of a kind. The first four take work, the others time. */
 enum server_kind {

@@ -7,7 +7,6 @@
 
 /* As transport/kept.h and transport/work.c have it: a worker keeps at most so many results, and a
  * rest is sent by itself if it is at least one part in so many. */
-enum { MOST_KEPT = 16, LEAST_REST = 4 };
 
 static int64_t common_pixels(const struct tess_region *a, const struct tess_region *b)
 {
@@ -38,7 +37,7 @@ static bool is_kept(const struct tess_frame *frame, const struct tess_frame_need
 {
     int node = frame->tiles[tile].node;
     return frame->tiles[from].node == node &&
-           needs[tile].n_own - needs[from].n_own <= MOST_KEPT &&
+           needs[tile].n_own - needs[from].n_own <= TESS_CLUSTER_KEPT_TILES &&
            needs[tile].own_bytes - needs[from].own_bytes <= frame->kept_bytes[node];
 }
 
@@ -110,7 +109,7 @@ static struct tess_region rest_of(const struct tess_frame *frame,
             if (frame->tiles[i].node != it->node)
                 shrink(&rest, &frame->tiles[i].input);
     }
-    return is_read && tess_region_n_pixels(&rest) * LEAST_REST >=
+    return is_read && tess_region_n_pixels(&rest) * TESS_CLUSTER_LEAST_REST >=
                           tess_region_n_pixels(&it->output)
                ? rest
                : none;

@@ -5,10 +5,6 @@
 
 #include "base/arith.h"
 
-/* TUNING: what workers offer at most. Half of all results of YOLOv2-608 in seven stages is
- * 5 MiB. */
-enum { MOST_KEPT_BYTES = 8 << 20 };
-
 int64_t tess_cluster_weights_bytes(const struct tess_graph *graph,
                                    const struct tess_kernel_facts *facts)
 {
@@ -23,13 +19,6 @@ bool tess_cluster_keeps(const struct tess_graph *graph,
 {
     int64_t bytes = tess_cluster_weights_bytes(graph, facts);
     return memory_bytes == 0 || memory_bytes - facts->base_bytes >= bytes + bytes / 2;
-}
-
-int64_t tess_cluster_kept_bytes(int64_t memory_bytes, int64_t peak_bytes)
-{
-    if (memory_bytes == 0)
-        return MOST_KEPT_BYTES;
-    return tess_max_i64(tess_min_i64(memory_bytes - peak_bytes, MOST_KEPT_BYTES), 0);
 }
 
 static int64_t bundle_bytes(const struct tess_bundle *bundle)

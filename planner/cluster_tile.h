@@ -27,10 +27,6 @@ int64_t tess_cluster_weights_bytes(const struct tess_graph *graph,
 bool tess_cluster_keeps(const struct tess_graph *graph,
                         const struct tess_kernel_facts *facts, int64_t memory_bytes);
 
-/* Bytes of results that a worker keeps, so that they need not come back to it: what its memory (0:
- * no limit) leaves beside its peak, within reason. */
-int64_t tess_cluster_kept_bytes(int64_t memory_bytes, int64_t peak_bytes);
-
 /* Raises *most to the largest messages of the stage's tiles, in and out. TESS_E_NOMEM. */
 enum tess_status tess_cluster_raise_most(const struct tess_stage *stage,
                                          const struct tess_cluster_stage *has,

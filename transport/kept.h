@@ -12,10 +12,11 @@
 
 #include <stdbool.h>
 
+#include "plan/cluster.h"
 #include "transport/message.h"
 #include "transport/work.h"
 
-enum { TESS_KEPT_MAX = 16 };
+enum { TESS_KEPT_MAX = TESS_CLUSTER_KEPT_TILES };
 
 struct tess_kept_tile {
     struct tess_task_key key; /* of any attempt */

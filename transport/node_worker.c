@@ -10,12 +10,10 @@
 #include "base/arith.h"
 #include "base/clock.h"
 #include "executor/process_memory.h"
+#include "plan/cluster.h"
 #include "transport/tile_thread.h"
 
 enum { LONGEST_WAIT_US = 500000, LINGER_US = 300000 };
-
-/* Of outputs that are kept for later tiles of their frame; less where memory is short. */
-static const int64_t most_kept_bytes = INT64_C(8) << 20;
 
 /* The output of a tile, from when it begins to be computed until it is sent and nobody keeps it:
  * the thread that sends gives its share back, too. */
@@ -238,10 +236,8 @@ static enum tess_status open_plan(void *context, struct tess_error *error)
     enum tess_status status =
         runner->open(runner->self, process->text, (size_t)process->text_bytes,
                      &opened->work, &opened->peak_bytes, error);
-    int64_t memory_bytes = process->node->hello.memory_bytes;
-    int64_t left_bytes = memory_bytes > 0 ? memory_bytes - opened->peak_bytes : INT64_MAX;
     opened->credit.kept_bytes =
-        tess_max_i64(tess_min_i64(left_bytes, most_kept_bytes), 0);
+        tess_cluster_kept_bytes(process->node->hello.memory_bytes, opened->peak_bytes);
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "base/arith.h"
+#include "plan/cluster.h"
 
 const struct tess_work_tile *tess_work_tile(const struct tess_work *work, int stage,
                                             int tile)
@@ -64,7 +65,7 @@ static bool spare_readers(const struct tess_work *work, int planned,
 static struct tess_parts find_rest(const struct tess_work *work,
                                    const struct tess_work_tile *tile)
 {
-    enum { COORDINATOR = 1, LEAST_SHARE = 4 };
+    enum { COORDINATOR = 1 };
     struct tess_parts rest = {0};
     if (tile->planned <= COORDINATOR)
         return rest;
@@ -73,8 +74,8 @@ static struct tess_parts find_rest(const struct tess_work *work,
         if (spare_readers(work, tile->planned, &part) && tess_part_is_valid(&part))
             rest.at[rest.n++] = part;
     }
-    /* A message more is not worth it for a little. */
-    if (tess_parts_bytes(&rest) < tess_parts_bytes(&tile->outputs) / LEAST_SHARE)
+    if (tess_parts_bytes(&rest) <
+        tess_parts_bytes(&tile->outputs) / TESS_CLUSTER_LEAST_REST)
         rest.n = 0;
     return rest;
 }
