@@ -71,8 +71,9 @@ static void give(struct tess_dispatch_node *node, struct tess_dispatch_tile *til
 
 /* TUNING: a plan knows more than the moment does: what a tile's followers find kept, and who is
  * about to be busy. So a tile stays where it was planned unless it would be done much earlier
- * elsewhere. YOLOv2 on six emulated boards, medians of runs in turns: 1.5 times 1683 ms a frame, 2
- * to 3 times 1540 to 1590, never moved 1510 to 1630. */
+ * elsewhere. YOLOv2 on six emulated boards, medians of runs of 7 frames, each in turns with runs of
+ * which no tile moved: 1.5 times 1571 to 1758 ms a frame, 2 to 3 times 1541 to 1593, never moved
+ * 1510 to 1628. */
 static bool is_good_enough(const struct finish *planned, const struct finish *best)
 {
     const double most_times = 2.5, slack_us = 30000;

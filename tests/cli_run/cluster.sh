@@ -10,7 +10,6 @@ net="small.cfg --weights small.weights"
 raw="$net --raw-input small.raw"
 expect_small 0 "" --untiled --dump -1=whole
 n_port=$((20000 + $$ % 20000))
-workers=
 
 small_cluster_plan "" 2 >plan.yaml
 sed 's/input: floats/input: bytes/' plan.yaml >plan_bytes.yaml
@@ -20,26 +19,6 @@ next_port() {
     n_port=$((n_port + 2))
     address=tcp://127.0.0.1:$n_port
 }
-
-# worker NAME OPTION...: in the background, to `address`.
-worker() {
-    name=$1
-    shift
-    "$tessera" worker --connect $address --name "$name" --cache "$folder/cache" --threads 1 \
-        "$@" 2>"$name.said" &
-    workers="$workers $!"
-    eval "pid_$name=$!"
-}
-
-end_workers() {
-    for pid in $workers; do
-        kill -CONT "$pid" 2>/dev/null
-        kill -KILL "$pid" 2>/dev/null
-        wait "$pid" 2>/dev/null
-    done
-    workers=
-}
-trap 'end_workers; cd / && rm -rf "$folder"' EXIT
 
 # shellcheck disable=SC2086 # lists of words
 echo "# workers started by the run itself"

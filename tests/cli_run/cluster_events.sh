@@ -1,9 +1,32 @@
-# Sourced by tests of clusters, after cli_run.sh: things that happen while frames are computed.
+# Sourced by tests of clusters, after cli_run.sh: workers, and things that happen while frames are
+# computed. Whatever ends the test ends its workers.
 #
 # `whole` is the output of one process; workers w1 and w2 are there or on their way; `steady` has the
 # words of their `cluster run`. It names one thread for the coordinator, as workers have: two that
 # wait for each other are slow where other processes compute, too.
 # shellcheck shell=sh disable=SC2086 # lists of words
+
+workers= # process numbers
+
+end_workers() {
+    for pid in $workers; do
+        kill -CONT "$pid" 2>/dev/null
+        kill -KILL "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
+    workers=
+}
+trap 'end_workers; cd / && rm -rf "$folder"' EXIT
+
+# worker NAME OPTION...: in the background, to `address`.
+worker() {
+    name=$1
+    shift
+    "$tessera" worker --connect $address --name "$name" --cache "$folder/cache" --threads 1 \
+        "$@" 2>"$name.said" &
+    workers="$workers $!"
+    eval "pid_$name=$!"
+}
 
 # same WHAT: the dump is that of one process, and the accounts of all frames are closed.
 same() {

@@ -25,27 +25,6 @@ raw="small.cfg --weights small.weights --raw-input small.raw"
 expect_small 0 "" --untiled --dump -1=whole
 small_cluster_plan "" 2 >plan.yaml
 n_port=$((20000 + $$ % 10000 * 2))
-workers=
-
-end_workers() {
-    for pid in $workers; do
-        kill -CONT "$pid" 2>/dev/null
-        kill -KILL "$pid" 2>/dev/null
-        wait "$pid" 2>/dev/null
-    done
-    workers=
-}
-trap 'end_workers; cd / && rm -rf "$folder"' EXIT
-
-# worker NAME OPTION...: in the background, to `address`.
-worker() {
-    name=$1
-    shift
-    "$tessera" worker --connect $address --name "$name" --cache "$folder/cache" --threads 1 \
-        "$@" 2>"$name.said" &
-    workers="$workers $!"
-    eval "pid_$name=$!"
-}
 
 resident_kib() { # PID
     sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"
