@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/arith.h"
+#include "base/paged_file.h"
 #include "model/packed.h"
 #include "plan/slices.h"
 #include "plan/walk.h"
@@ -80,6 +81,15 @@ static bool wait_for_slot(struct tess_weight_store *store)
     return is_free;
 }
 
+/* Where in its slot a slice begins: where it does in a sector of the file, if the slot has room.
+ * Then it is read from a disk without being moved. */
+static int64_t lead_bytes(const struct tess_weight_store *store, int64_t offset,
+                          int64_t n_bytes)
+{
+    int64_t lead = offset % TESS_PAGED_FILE_ALIGNMENT;
+    return lead + n_bytes <= store->slot_bytes ? lead : 0;
+}
+
 static enum tess_status read_slice(struct tess_weight_store *store, int op,
                                    int first_block, int n_blocks,
                                    struct tess_error *error)
@@ -87,7 +97,9 @@ static enum tess_status read_slice(struct tess_weight_store *store, int op,
     if (!wait_for_slot(store))
         return TESS_E_INTERNAL; /* ends the walk; nobody asks why */
     int slot = (int)(store->n_read % TESS_SLICES_N_SLOTS);
-    char *packed = store->memory + store->resident_bytes + slot * store->slot_bytes;
+    int64_t block_bytes = tess_packed_block_bytes(store->layout->graph, op);
+    char *packed = store->memory + store->resident_bytes + slot * store->slot_bytes +
+                   lead_bytes(store, first_block * block_bytes, n_blocks * block_bytes);
     const struct tess_packed_source *blocks = &store->supply.blocks;
     enum tess_status status =
         blocks->read(blocks->context, op, first_block, n_blocks, packed, error);
@@ -202,18 +214,26 @@ static enum tess_status map_memory(struct tess_weight_store *store,
     return status;
 }
 
-/* Says where each resident op's blocks will lie, except those on a shelf. */
+/* Says where each resident op's blocks will lie, except those on a shelf: at sectors, as far as
+ * the last page has room for that. */
 static void place(struct tess_weight_store *store)
 {
-    char *packed = store->memory;
+    int64_t at = 0, spare_bytes = store->resident_bytes;
     if (store->supply.shelf)
         return;
+    for (int op = 0; op < store->layout->plan->n_ops; op++)
+        spare_bytes -= is_resident(store, op) ? op_bytes(store, op) : 0;
     for (int op = 0; op < store->layout->plan->n_ops; op++) {
         if (!is_resident(store, op))
             continue;
-        store->resident[op] = packed;
-        packed += op_bytes(store, op);
+        int64_t gap_bytes = tess_round_up(at, TESS_PAGED_FILE_ALIGNMENT) - at;
+        gap_bytes = gap_bytes <= spare_bytes ? gap_bytes : 0;
+        spare_bytes -= gap_bytes;
+        at += gap_bytes;
+        store->resident[op] = store->memory + at;
+        at += op_bytes(store, op);
     }
+    assert(at <= store->resident_bytes);
 }
 
 enum tess_status tess_weight_store_create(const struct tess_layout *layout,

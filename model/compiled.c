@@ -14,10 +14,6 @@
 #include "model/darknet.h"
 #include "model/packed.h"
 
-/* TUNING: bytes read and then summed while they are in the second-level cache. 64 KiB to
- * 1 MiB differ by less than the noise (2026-11, x86). */
-enum { READ_BYTES = 256 * 1024 };
-
 struct tess_compiled {
     struct tess_paged_file *file;
     const char *path; /* of the file */
@@ -403,10 +399,11 @@ enum tess_status tess_compiled_cursor_read(struct tess_compiled_cursor *cursor,
 {
     const struct tess_compiled *compiled = cursor->compiled;
     int64_t offset = compiled->layout.entries[cursor->entry].offset;
+    int64_t at_once_bytes = tess_paged_file_best_bytes(compiled->file);
     char *to = bytes_out;
     assert(n_bytes >= 0 && n_bytes <= cursor->end - cursor->position);
     while (n_bytes > 0) {
-        int64_t n = tess_min_i64(n_bytes, READ_BYTES);
+        int64_t n = tess_min_i64(n_bytes, at_once_bytes);
         enum tess_status status =
             tess_paged_file_read(compiled->file, offset + cursor->position, n, to, error);
         if (status == TESS_OK)

@@ -12,9 +12,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "checksums are little-endian and are never converted");
 
-/* TUNING: bytes read and then summed while they are in the second-level cache, as
- * model/compiled.c does. */
-enum { READ_BYTES = 256 * 1024, ALIGNMENT = 64, CHECKSUM_BYTES = 4 };
+enum { ALIGNMENT = 64, CHECKSUM_BYTES = 4 };
 
 /* What the blob of an op looks like. The limits of graphs keep all sizes below 2^42. */
 struct shape {
@@ -304,26 +302,35 @@ void tess_op_blob_files_close(struct tess_op_blob_files *files)
     free(files);
 }
 
-static enum tess_status read_block(const struct op_file *op, int block, char *to,
-                                   struct tess_error *error)
+/* How far the blocks that are read are checked. */
+struct check {
+    const struct op_file *op;
+    int block;        /* that is being checked */
+    int64_t in_block; /* bytes of it that were */
+    uint32_t crc;     /* of those */
+};
+
+/* The next `n_bytes`. */
+static enum tess_status check_on(struct check *check, const char *bytes, int64_t n_bytes,
+                                 struct tess_error *error)
 {
-    const struct shape *shape = &op->shape;
-    int64_t offset = block * shape->block_bytes, end = offset + shape->block_bytes;
-    uint32_t crc = 0;
-    for (int64_t n; offset < end; offset += n, to += n) {
-        n = tess_min_i64(end - offset, READ_BYTES);
-        enum tess_status status = tess_paged_file_read(op->file, offset, n, to, error);
-        if (status != TESS_OK)
-            return status;
-        crc = tess_crc32c(crc, to, (size_t)n);
+    const struct op_file *op = check->op;
+    for (int64_t n; n_bytes > 0; bytes += n, n_bytes -= n) {
+        n = tess_min_i64(n_bytes, op->shape.block_bytes - check->in_block);
+        check->crc = tess_crc32c(check->crc, bytes, (size_t)n);
+        check->in_block += n;
+        if (check->in_block < op->shape.block_bytes)
+            continue;
+        if (check->crc != op->checksums[check->block]) {
+            tess_error_at(error, TESS_E_MODEL, tess_paged_file_path(op->file), 0, 0,
+                          "layer %d, block %d of its %d: the weights' checksum is wrong",
+                          op->shape.layer, check->block, op->shape.n_blocks);
+            tess_error_hint(error, "the file is damaged: remove it");
+            return TESS_E_MODEL;
+        }
+        *check = (struct check){.op = op, .block = check->block + 1};
     }
-    if (crc == op->checksums[block])
-        return TESS_OK;
-    tess_error_at(error, TESS_E_MODEL, tess_paged_file_path(op->file), 0, 0,
-                  "layer %d, block %d of its %d: the weights' checksum is wrong",
-                  shape->layer, block, shape->n_blocks);
-    tess_error_hint(error, "the file is damaged: remove it");
-    return TESS_E_MODEL;
+    return TESS_OK;
 }
 
 static enum tess_status read_blobs(void *context, int op, int first_block, int n_blocks,
@@ -338,12 +345,18 @@ static enum tess_status read_blobs(void *context, int op, int first_block, int n
     if (files->last_op >= 0 && files->last_op != op)
         tess_paged_file_pause(files->ops[files->last_op].file);
     files->last_op = op;
+    struct check check = {.op = from, .block = first_block};
+    int64_t offset = first_block * from->shape.block_bytes;
+    int64_t end = offset + n_blocks * from->shape.block_bytes;
+    int64_t at_once_bytes = tess_paged_file_best_bytes(from->file);
     char *to = packed_out;
-    for (int block = first_block; block < first_block + n_blocks; block++) {
-        enum tess_status status = read_block(from, block, to, error);
+    for (int64_t n; offset < end; offset += n, to += n) {
+        n = tess_min_i64(end - offset, at_once_bytes);
+        enum tess_status status = tess_paged_file_read(from->file, offset, n, to, error);
+        if (status == TESS_OK)
+            status = check_on(&check, to, n, error);
         if (status != TESS_OK)
             return status;
-        to += from->shape.block_bytes;
     }
     return TESS_OK;
 }
