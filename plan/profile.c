@@ -101,6 +101,9 @@ void tess_profile_write(const struct tess_profile *profile, struct tess_text *te
                fmax(profile->stream_bytes_per_us, min_speed), max_speed);
     put_number(text_out, "pack_bytes_per_us", fmax(profile->pack_bytes_per_us, min_speed),
                max_speed);
+    if (profile->disk_bytes_per_us > 0) /* measured */
+        put_number(text_out, "disk_bytes_per_us",
+                   fmax(profile->disk_bytes_per_us, min_speed), max_speed);
     put_number(text_out, "slice_us", profile->slice_us, max_us);
     put_number(text_out, "call_us", profile->call_us, max_us);
     put_number(text_out, "row_us", profile->row_us, max_us);
@@ -157,6 +160,7 @@ static enum tess_status read_speeds(const struct tess_yaml *yaml,
         {"cache_bytes", 0, max_cache_bytes, &profile->cache_bytes},
         {"stream_bytes_per_us", min_speed, max_speed, &profile->stream_bytes_per_us},
         {"pack_bytes_per_us", min_speed, max_speed, &profile->pack_bytes_per_us},
+        {"disk_bytes_per_us", 0, max_speed, &profile->disk_bytes_per_us},
         {"slice_us", 0, max_us, &profile->slice_us},
         {"call_us", 0, max_us, &profile->call_us},
         {"row_us", 0, max_us, &profile->row_us},
@@ -194,6 +198,7 @@ enum tess_status tess_profile_read(const char *text, size_t n_bytes,
                                         "bytes_per_us",
                                         "stream_bytes_per_us",
                                         "pack_bytes_per_us",
+                                        "disk_bytes_per_us",
                                         "slice_us",
                                         "call_us",
                                         "row_us",

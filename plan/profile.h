@@ -34,7 +34,11 @@ struct tess_profile {
     double stream_bytes_per_us; /* compiled weights read from the system's cache and
                                    checked, > 0 */
     double pack_bytes_per_us;   /* darknet's weights read and packed, > 0 */
-    double slice_us;            /* per slice of streamed weights besides, >= 0 */
+    double
+        disk_bytes_per_us; /* the same past that cache, from the disk: time that passes, of
+                                   which little is a processor's; 0: not measured, and not
+                                   counted */
+    double slice_us;       /* per slice of streamed weights besides, >= 0 */
     double row_us; /* per row that a convolution call puts out, >= 0: short rows waste
                               part of a vector tile */
 };

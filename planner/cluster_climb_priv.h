@@ -10,9 +10,10 @@
 struct climb_stage {
     enum { UNKNOWN, IS_STAGE, IS_NONE } state;
     struct tess_stage stage;
-    double load_us;
+    double load_us, disk_us;
     int64_t most_pixels; /* that a tile may have */
-    double ratio;        /* of its tiles' times to those by their ops; 0: not known */
+    double
+        ratio; /* of its tiles' times to those by their ops and weights; 0: not known */
 };
 
 /* What a tile was found to take. */

@@ -139,6 +139,13 @@ static double bytes_of(const struct runner *runner, int walk)
     return (double)(is_rest ? need->rest_bytes : need->first_bytes);
 }
 
+static double tile_work(const struct runner *runner, const struct tess_frame_tile *it)
+{
+    return tess_cluster_tile_work(it->compute_us, it->load_us, it->disk_us,
+                                  runner->frame->keeps_weights[it->node],
+                                  speed_of(runner, it->node));
+}
+
 /* Work that the walk's phase takes of its server; or when it will be there. */
 static double work_of(const struct runner *runner, int number)
 {
@@ -146,7 +153,6 @@ static double work_of(const struct runner *runner, int number)
     const struct tess_frame_tile *it = &frame->tiles[tile_of(runner, number)];
     const struct walk *walk = &runner->walks[number];
     double in = (double)it->in_bytes, out = bytes_of(runner, number);
-    double load_us = frame->keeps_weights[it->node] ? 0 : it->load_us;
     double copies_us = it->node != HUB ? 0 : out * frame->messages.copy_us_per_byte;
     switch (walk->phase) {
     case PACKED:
@@ -155,7 +161,7 @@ static double work_of(const struct runner *runner, int number)
     case STORED: return frame->messages.us + out * frame->messages.us_per_byte;
     case SENT: return in;
     case BACK: return out;
-    case COMPUTED: return it->compute_us + load_us + copies_us;
+    case COMPUTED: return tile_work(runner, it) + copies_us;
     case GOING:
     case COMING: return walk->due_us;
     case WAITS:

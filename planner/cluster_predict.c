@@ -20,6 +20,7 @@
 #include "planner/cluster_plan.h"
 #include "planner/cluster_tile.h"
 #include "planner/cluster_tiling.h"
+#include "planner/cost.h"
 
 /* What one shape of tile takes within one budget, both less what is held beside its plan. */
 struct tess_shape_cost {
@@ -29,6 +30,7 @@ struct tess_shape_cost {
     bool fits;
     int64_t peak_bytes;    /* the least budget, if it does not fit */
     int64_t weights_bytes; /* that it holds while it runs */
+    int64_t read_bytes;    /* those and what it streams, as often as it does */
     double us;
 };
 
@@ -47,6 +49,24 @@ struct predictor {
     struct tess_region *inputs;
 };
 
+/* Bytes of weights that a tile reads whose node keeps none: held ones once, streamed ones for each
+ * tile of its own plan. */
+static enum tess_status count_reads(const struct tess_graph *graph,
+                                    const struct tess_plan *plan, int64_t *bytes_out,
+                                    struct tess_error *error)
+{
+    struct tess_layout *layout = NULL;
+    int64_t bytes = 0;
+    enum tess_status status = tess_layout_create(graph, plan, &layout, error);
+    for (int op = 0; op < plan->n_ops && status == TESS_OK; op++)
+        if (tess_op_has_weights(&graph->ops[op]))
+            bytes += tess_facts_weights_bytes(&plan->facts, graph, op) *
+                     (plan->streamed[op] ? tess_cost_n_reads(layout, op) : 1);
+    tess_layout_destroy(layout);
+    *bytes_out = bytes;
+    return status;
+}
+
 static enum tess_status search(const struct predictor *predictor,
                                const struct tess_graph *graph,
                                const struct tess_tile_place *place, int64_t beside_bytes,
@@ -63,8 +83,10 @@ static enum tess_status search(const struct predictor *predictor,
     cost->peak_bytes = (plan ? plan->memory.peak : least_bytes) - beside_bytes;
     cost->weights_bytes = plan ? plan->memory.weights : 0;
     cost->us = plan ? plan->predicted_us : 0;
+    if (plan && !place->keeps_weights)
+        status = count_reads(graph, plan, &cost->read_bytes, error);
     tess_plan_destroy(plan);
-    return TESS_OK;
+    return status;
 }
 
 void tess_cluster_costs_release(struct tess_cluster_costs *costs)
@@ -162,8 +184,11 @@ static enum tess_status predict_on(struct predictor *predictor,
         return does_not_fit(predictor, stage, node, tile->peak_bytes, error);
     job->in_bytes = payload.in_bytes;
     job->out_bytes = payload.out_bytes;
-    tile->predicted_us = job->compute_us = cost.us;
+    job->compute_us = cost.us;
     job->load_us = (double)cost.weights_bytes / options->profile.stream_bytes_per_us;
+    if (options->profile.disk_bytes_per_us > 0)
+        job->disk_us = (double)cost.read_bytes / options->profile.disk_bytes_per_us;
+    tile->predicted_us = job->compute_us + (place.keeps_weights ? 0 : job->load_us);
     job->node = predictor->assigns ? -1 : node;
     return TESS_OK;
 }
@@ -224,6 +249,12 @@ static void set_kept(const struct tess_cluster_plan *plan,
     }
 }
 
+/* What coordinators order the tiles of a stage by. */
+static double cost_us(const struct predictor *predictor, const struct tess_frame_tile *it)
+{
+    return it->compute_us + (predictor->keeps_weights[it->node] ? 0 : it->load_us);
+}
+
 /* The frame's tiles of a stage, the costliest first, as coordinators give them. */
 static void set_tiles(const struct predictor *predictor, int number,
                       struct tess_frame_tile *tiles)
@@ -233,11 +264,15 @@ static void set_tiles(const struct predictor *predictor, int number,
     for (int i = 0; i < has->n_tiles; i++) {
         struct tess_frame_tile tile = {.input = predictor->inputs[first + i],
                                        .output = has->tiles[i].output,
-                                       .compute_us = has->tiles[i].predicted_us,
+                                       .compute_us =
+                                           predictor->jobs[first + i].compute_us,
                                        .load_us = predictor->jobs[first + i].load_us,
+                                       .disk_us = predictor->jobs[first + i].disk_us,
                                        .node = has->tiles[i].node};
         int at = first + i;
-        for (; at > first && tiles[at - 1].compute_us < tile.compute_us; at--)
+        for (;
+             at > first && cost_us(predictor, &tiles[at - 1]) < cost_us(predictor, &tile);
+             at--)
             tiles[at] = tiles[at - 1];
         tiles[at] = tile;
     }

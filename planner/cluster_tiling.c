@@ -27,7 +27,7 @@ struct tryer {
     const struct tess_cluster *cluster;
     const struct tess_cluster_options *options;
     bool keeps_weights[TESS_CLUSTER_MOST_NODES];
-    double load_us;
+    double load_us, disk_us;
     const struct tess_tiling_wish *wish;
     int max_tiles;
     struct tess_region *regions;     /* [n_ops + 1] scratch */
@@ -71,14 +71,27 @@ double tess_cluster_tile_us(const struct tess_stage *stage,
     return total_us;
 }
 
-double tess_cluster_load_us(const struct tess_stage *stage,
+static double weights_bytes(const struct tess_stage *stage,
                             const struct tess_cluster_options *options)
 {
     double bytes = 0;
     for (int at = 0; at < stage->n_ops; at++)
         bytes += (double)tess_facts_weights_bytes(&options->planner.facts, stage->graph,
                                                   stage->ops[at]);
-    return bytes / options->planner.profile.stream_bytes_per_us;
+    return bytes;
+}
+
+double tess_cluster_load_us(const struct tess_stage *stage,
+                            const struct tess_cluster_options *options)
+{
+    return weights_bytes(stage, options) / options->planner.profile.stream_bytes_per_us;
+}
+
+double tess_cluster_disk_us(const struct tess_stage *stage,
+                            const struct tess_cluster_options *options)
+{
+    double bytes_per_us = options->planner.profile.disk_bytes_per_us;
+    return bytes_per_us > 0 ? weights_bytes(stage, options) / bytes_per_us : 0;
 }
 
 /* Bytes of the input that lie below the output: nodes that computed the same part of the map before
@@ -117,6 +130,7 @@ static void try_tiles(struct tryer *tryer, int n_tiles)
         tryer->jobs[i] = (struct tess_tile_job){
             .compute_us = tess_cluster_tile_us(stage, tryer->regions, tryer->options),
             .load_us = tryer->load_us,
+            .disk_us = tryer->disk_us,
             .in_bytes = payload.in_bytes,
             .out_bytes = payload.out_bytes,
             .node = tryer->tiles[i].node,
@@ -265,6 +279,7 @@ enum tess_status tess_cluster_tiling_find(const struct tess_stage *stage,
     size_t n_tiles = (size_t)tryer.max_tiles;
     tess_cluster_keep(stage->graph, cluster, options, tryer.keeps_weights);
     tryer.load_us = tess_cluster_load_us(stage, options);
+    tryer.disk_us = tess_cluster_disk_us(stage, options);
     tryer.regions = calloc((size_t)stage->n_ops + 1, sizeof *tryer.regions);
     tryer.jobs = calloc(n_tiles, sizeof *tryer.jobs);
     tryer.tiles = calloc(n_tiles, sizeof *tryer.tiles);

@@ -49,5 +49,8 @@ double tess_cluster_tile_us(const struct tess_stage *stage,
                             const struct tess_cluster_options *options);
 double tess_cluster_load_us(const struct tess_stage *stage,
                             const struct tess_cluster_options *options);
+/* The same of its disk; 0 if nobody has measured that. */
+double tess_cluster_disk_us(const struct tess_stage *stage,
+                            const struct tess_cluster_options *options);
 
 #endif

@@ -56,6 +56,12 @@ struct tess_message_cost tess_message_cost_typical(void)
         .us_per_byte = 0.0015, .us = 600, .copy_us_per_byte = 0.0001};
 }
 
+double tess_cluster_tile_work(double compute_us, double load_us, double disk_us,
+                              bool keeps_weights, double speed)
+{
+    return keeps_weights ? compute_us : fmax(compute_us + load_us, disk_us * speed);
+}
+
 /* One message over both links: when it is there. */
 static double pass(double ready_us, double bytes, double near_rate, double far_rate,
                    double *near_us, double *far_us)
@@ -74,8 +80,10 @@ static double run(const struct scheduler *scheduler, const struct tess_tile_job 
     const struct tess_cluster_node *hub =
         &scheduler->cluster->nodes[TESS_CLUSTER_COORDINATOR];
     double *hub_us = &clocks->computes_us[TESS_CLUSTER_COORDINATOR];
-    double load_us = scheduler->keeps_weights[node] ? 0 : job->load_us;
-    double compute_us = (job->compute_us + load_us) / who->speed;
+    double compute_us =
+        tess_cluster_tile_work(job->compute_us, job->load_us, job->disk_us,
+                               scheduler->keeps_weights[node], who->speed) /
+        who->speed;
     if (node == TESS_CLUSTER_COORDINATOR) {
         *hub_us += compute_us + ((double)job->in_bytes + (double)job->out_bytes) *
                                     scheduler->messages.copy_us_per_byte / who->speed;

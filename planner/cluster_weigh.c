@@ -24,6 +24,7 @@ static bool set_stage(struct tess_climber *climber, int first, int end,
     if (status == TESS_OK) {
         it->state = IS_STAGE;
         it->load_us = tess_cluster_load_us(&it->stage, climber->options);
+        it->disk_us = tess_cluster_disk_us(&it->stage, climber->options);
     } else if (status != TESS_E_CONFIG) {
         it->state = UNKNOWN;
         climber->is_broken = true;
@@ -75,6 +76,8 @@ void tess_climber_learn(struct tess_climber *climber,
         for (int at = 0; stage && at < has->n_tiles; at++) {
             found_us += has->tiles[at].predicted_us;
             known_us += look_up(climber, stage, &has->tiles[at].output)->us;
+            if (!climber->keeps_weights[has->tiles[at].node])
+                known_us += stage->load_us;
         }
         if (found_us <= 0 || known_us <= 0)
             continue;
@@ -101,6 +104,13 @@ static bool reserve(struct tess_climber *climber, int n_tiles)
     return true;
 }
 
+/* What coordinators order the tiles of a stage by. */
+static double cost_us(const struct tess_climber *climber,
+                      const struct tess_frame_tile *it)
+{
+    return it->compute_us + (climber->keeps_weights[it->node] ? 0 : it->load_us);
+}
+
 /* Appends the tiles of one stage to those of the frame, the costliest first. False if they are
  * no tiles; *n_misfits counts those that are forbidden. */
 static bool add_tiles(struct tess_climber *climber, const struct climb_stage *stage,
@@ -117,11 +127,14 @@ static bool add_tiles(struct tess_climber *climber, const struct climb_stage *st
         struct tess_frame_tile tile = {.input = known->input,
                                        .output = regions[i],
                                        .compute_us = known->us * ratio,
-                                       .load_us = stage->load_us,
+                                       .load_us = stage->load_us * ratio,
+                                       .disk_us = stage->disk_us,
                                        .node = spread->tiles[i].node};
         int at = first + i;
         *n_misfits += tess_region_n_pixels(&regions[i]) > stage->most_pixels;
-        for (; at > first && climber->tiles[at - 1].compute_us < tile.compute_us; at--)
+        for (; at > first &&
+               cost_us(climber, &climber->tiles[at - 1]) < cost_us(climber, &tile);
+             at--)
             climber->tiles[at] = climber->tiles[at - 1];
         climber->tiles[at] = tile;
     }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/paged_file.h"
 #include "base/rng.h"
 #include "executor/kernel.h"
 #include "executor/weight_store.h"
@@ -165,6 +166,18 @@ static void fixture_release(struct fixture *fixture)
     tess_graph_destroy(fixture->graph);
 }
 
+/* A slice lies in memory as in its file, sector by sector, where its slot has room for that. */
+static void check_place(const struct fixture *fixture, int op,
+                        const struct tess_weight_slice *slice)
+{
+    int64_t block_bytes = tess_packed_block_bytes(fixture->graph, op);
+    int64_t slot_bytes = tess_layout_slots_bytes(fixture->layout) / TESS_SLICES_N_SLOTS;
+    int64_t lead = slice->first_block * block_bytes % TESS_PAGED_FILE_ALIGNMENT;
+    int64_t place = (int64_t)((uintptr_t)slice->packed % TESS_PAGED_FILE_ALIGNMENT);
+    assert_int_equal(place,
+                     lead + slice->n_blocks * block_bytes <= slot_bytes ? lead : 0);
+}
+
 static enum tess_status take_all(struct fixture *fixture, int op,
                                  struct tess_error *error)
 {
@@ -179,6 +192,7 @@ static enum tess_status take_all(struct fixture *fixture, int op,
         assert_true(slice.n_blocks >= 1 && done + slice.n_blocks <= n_blocks);
         if (fixture->is_jittery)
             pause_a_little(&fixture->rng);
+        check_place(fixture, op, &slice);
         check_numbers(fixture->graph, op, &slice); /* nobody writes there meanwhile */
         tess_weight_store_give_back(fixture->store);
         fixture->n_taken++;

@@ -89,6 +89,24 @@ static void the_example_holds_the_defaults(void **state)
     tess_text_release(&text);
 }
 
+static void a_disk_that_was_not_measured_is_not_written(void **state)
+{
+    (void)state;
+    struct tess_profile profile;
+    struct tess_text text;
+    struct tess_error error;
+    tess_text_init(&text);
+    tess_profile_init(&profile);
+    assert_true(profile.disk_bytes_per_us == 0);
+    profile.disk_bytes_per_us = 90;
+    tess_profile_write(&profile, &text);
+    assert_non_null(strstr(tess_text_string(&text), "\ndisk_bytes_per_us: 90\n"));
+    profile.disk_bytes_per_us = 0;
+    assert_int_equal(read_text(tess_text_string(&text), &profile, &error), TESS_OK);
+    assert_true(profile.disk_bytes_per_us == 90);
+    tess_text_release(&text);
+}
+
 static double random_number(struct tess_rng *rng)
 {
     double scale = 1;
@@ -115,6 +133,7 @@ static void random_profiles_written_twice_are_the_same_bytes(void **state)
         profile.cache_bytes = random_number(&rng);
         profile.stream_bytes_per_us = random_number(&rng);
         profile.pack_bytes_per_us = random_number(&rng);
+        profile.disk_bytes_per_us = round % 2 ? random_number(&rng) : 0;
         profile.slice_us = random_number(&rng);
         profile.call_us = random_number(&rng);
         tess_profile_write(&profile, &text);
@@ -187,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_written_canonically),
+        cmocka_unit_test(a_disk_that_was_not_measured_is_not_written),
         cmocka_unit_test(absent_fields_keep_the_defaults),
         cmocka_unit_test(the_example_holds_the_defaults),
         cmocka_unit_test(random_profiles_written_twice_are_the_same_bytes),

@@ -172,6 +172,71 @@ static void test_every_tile_stays_in_its_nodes_memory(void **state)
     tess_graph_destroy(graph);
 }
 
+/* The coordinator's part of the multiply-adds of layers 18 and later, which have most weights. */
+static double late_share(const struct tess_cluster_plan *plan,
+                         const struct tess_graph *graph)
+{
+    double own = 0, all = 0;
+    for (int i = 0; i < plan->n_stages; i++) {
+        const struct tess_cluster_stage *stage = &plan->stages[i];
+        double macs = 0, n_own = 0, n_pixels = 0;
+        for (int at = 0; at < stage->n_ops; at++) {
+            const struct tess_op *op = &graph->ops[stage->ops[at]];
+            if (op->layer >= 18 && tess_op_has_weights(op))
+                macs += (double)tess_op_macs(graph, op);
+        }
+        for (int at = 0; at < stage->n_tiles; at++) {
+            double n = (double)tess_region_n_pixels(&stage->tiles[at].output);
+            n_pixels += n;
+            n_own += stage->tiles[at].node == TESS_CLUSTER_COORDINATOR ? n : 0;
+        }
+        own += macs * n_own / n_pixels;
+        all += macs;
+    }
+    return own / all;
+}
+
+static void
+test_slow_disks_leave_heavy_layers_to_whoever_holds_their_weights(void **state)
+{
+    (void)state;
+    struct tess_graph *graph = yolov2();
+    struct tess_cluster cluster = equal_nodes(4, 48 << 20);
+    struct tess_cluster_options fast, slow;
+    options_init(&fast);
+    fast.search_tiles = 0;
+    slow = fast;
+    slow.planner.profile.disk_bytes_per_us = 40; /* a memory card */
+    struct tess_cluster_plan *blind = find(graph, &cluster, &fast);
+    struct tess_cluster_plan *plan = find(graph, &cluster, &slow);
+    double blind_us = blind->predicted_us, blind_share = late_share(blind, graph);
+    assert_int_equal(
+        tess_cluster_plan_predict(graph, &slow, false, blind, NULL, NULL, NULL), TESS_OK);
+    print_message(
+        "coordinator's part of the late layers %.2f, with slow disks %.2f; %.0f "
+        "ms, %.0f planned for these\n",
+        blind_share, late_share(plan, graph), blind->predicted_us / 1000,
+        plan->predicted_us / 1000);
+    assert_true(blind->predicted_us > blind_us); /* weights are read in every frame */
+    assert_true(plan->predicted_us < 0.8 * blind->predicted_us);
+    assert_true(late_share(plan, graph) > blind_share + 0.2);
+
+    /* Without a limit all weights stay where they are: disks do not matter. */
+    double kept_us[2];
+    for (int i = 0; i < 2; i++) {
+        for (int node = 0; node < 4; node++)
+            blind->cluster.nodes[node].memory_bytes = 0;
+        assert_int_equal(tess_cluster_plan_predict(graph, i == 0 ? &fast : &slow, false,
+                                                   blind, NULL, NULL, NULL),
+                         TESS_OK);
+        kept_us[i] = blind->predicted_us;
+    }
+    assert_true(kept_us[0] == kept_us[1]);
+    tess_cluster_plan_destroy(blind);
+    tess_cluster_plan_destroy(plan);
+    tess_graph_destroy(graph);
+}
+
 static void test_a_node_that_cannot_even_start_is_named(void **state)
 {
     (void)state;
@@ -291,6 +356,8 @@ int main(void)
         cmocka_unit_test(test_yolov2_on_more_nodes_is_predicted_to_be_faster),
         cmocka_unit_test(test_deepthings_plan_is_expressible_and_gains_little),
         cmocka_unit_test(test_every_tile_stays_in_its_nodes_memory),
+        cmocka_unit_test(
+            test_slow_disks_leave_heavy_layers_to_whoever_holds_their_weights),
         cmocka_unit_test(test_a_node_that_cannot_even_start_is_named),
         cmocka_unit_test(test_tiles_that_fit_nowhere_are_named),
         cmocka_unit_test(test_unequal_nodes_get_unequal_tiles),

@@ -56,6 +56,22 @@ static void test_weights_that_are_not_kept_are_read_for_each_tile(void **state)
     check_us(jobs[2].done_us, 80);
 }
 
+static void test_a_slow_disk_is_waited_for_unless_weights_are_kept(void **state)
+{
+    (void)state;
+    struct tess_cluster cluster = nodes(2);
+    struct tess_tile_job one = job(100, 100, 1);
+    one.disk_us = 140; /* less than computing and handling take: it is done meanwhile */
+    check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 170);
+    one.disk_us = 400;
+    check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 420);
+    check_us(tess_cluster_stage_us(&cluster, keeps_all, FREE, &one, 1), 120);
+    cluster.nodes[1].speed = 0.5; /* the disk is no slower for that */
+    check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 420);
+    one.disk_us = 140;
+    check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 320);
+}
+
 static void test_messages_share_the_coordinators_link(void **state)
 {
     (void)state;
@@ -98,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_worked_example),
         cmocka_unit_test(test_weights_that_are_not_kept_are_read_for_each_tile),
+        cmocka_unit_test(test_a_slow_disk_is_waited_for_unless_weights_are_kept),
         cmocka_unit_test(test_messages_share_the_coordinators_link),
         cmocka_unit_test(test_a_node_receives_its_next_tile_while_it_computes),
         cmocka_unit_test(test_a_slow_node_gets_what_it_can_do_in_time),
