@@ -398,9 +398,14 @@ scenario_memory() {
         board_memory "$k" 0
     done
     worker_memory=none
-    ms=$(median_ms memory)
+    ms=$(median_ms memory) predicted=$(predicted_ms memory)
     echo
-    echo "$(calc "$ms" %.0f) ms a frame: $(calc "$one_ms / $ms" %.2f) times as fast as one board."
+    echo "$(calc "$ms" %.0f) ms a frame, $(calc "$predicted" %.0f) predicted:" \
+        "$(calc "$one_ms / $ms" %.2f) times as fast as one board."
+    [ "$memory" = 48M ] && has_targets || return 0
+    holds "$one_ms / $ms >= 1.5" "memory: $(calc "$one_ms / $ms" %.2f) times as fast, wanted 1.5"
+    holds "$predicted / $ms > 0.85 && $predicted / $ms < 1.15" \
+        "memory: predicted $(calc "$predicted / $ms" %.2f) of the time"
 }
 
 # In turns, so that a slow minute meets both.

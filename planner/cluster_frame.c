@@ -141,8 +141,11 @@ static double bytes_of(const struct runner *runner, int walk)
 
 static double tile_work(const struct runner *runner, const struct tess_frame_tile *it)
 {
-    return tess_cluster_tile_work(it->compute_us, it->load_us, it->disk_us,
-                                  runner->frame->keeps_weights[it->node],
+    const struct tess_tile_job job = {.compute_us = it->compute_us,
+                                      .load_us = it->load_us,
+                                      .load_disk_us = it->load_disk_us,
+                                      .stream_disk_us = it->stream_disk_us};
+    return tess_cluster_tile_work(&job, runner->frame->keeps_weights[it->node],
                                   speed_of(runner, it->node));
 }
 

@@ -15,8 +15,8 @@
 
 /* Tiles of the frame, in the order in which the coordinator gives those that could go out. */
 struct tess_frame_tile {
-    struct tess_region input, output;    /* of the stage's bundles */
-    double compute_us, load_us, disk_us; /* as in struct tess_tile_job */
+    struct tess_region input, output;                         /* of the stage's bundles */
+    double compute_us, load_us, load_disk_us, stream_disk_us; /* as in tess_tile_job */
     int node;
     int64_t
         in_bytes; /* out: that the message to the node carries; 0 for the coordinator */

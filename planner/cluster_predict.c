@@ -28,9 +28,9 @@ struct tess_shape_cost {
     int64_t budget_bytes; /* INT64_MAX: no limit */
     bool keeps_weights;
     bool fits;
-    int64_t peak_bytes;    /* the least budget, if it does not fit */
-    int64_t weights_bytes; /* that it holds while it runs */
-    int64_t read_bytes;    /* those and what it streams, as often as it does */
+    int64_t peak_bytes;     /* the least budget, if it does not fit */
+    int64_t weights_bytes;  /* that it holds while it runs */
+    int64_t streamed_bytes; /* of weights, that it reads meanwhile, as often as it does */
     double us;
 };
 
@@ -49,19 +49,18 @@ struct predictor {
     struct tess_region *inputs;
 };
 
-/* Bytes of weights that a tile reads whose node keeps none: held ones once, streamed ones for each
- * tile of its own plan. */
-static enum tess_status count_reads(const struct tess_graph *graph,
-                                    const struct tess_plan *plan, int64_t *bytes_out,
-                                    struct tess_error *error)
+/* What the plan streams, for each tile of its own. */
+static enum tess_status count_streamed(const struct tess_graph *graph,
+                                       const struct tess_plan *plan, int64_t *bytes_out,
+                                       struct tess_error *error)
 {
     struct tess_layout *layout = NULL;
     int64_t bytes = 0;
     enum tess_status status = tess_layout_create(graph, plan, &layout, error);
     for (int op = 0; op < plan->n_ops && status == TESS_OK; op++)
-        if (tess_op_has_weights(&graph->ops[op]))
+        if (plan->streamed[op])
             bytes += tess_facts_weights_bytes(&plan->facts, graph, op) *
-                     (plan->streamed[op] ? tess_cost_n_reads(layout, op) : 1);
+                     tess_cost_n_reads(layout, op);
     tess_layout_destroy(layout);
     *bytes_out = bytes;
     return status;
@@ -83,8 +82,8 @@ static enum tess_status search(const struct predictor *predictor,
     cost->peak_bytes = (plan ? plan->memory.peak : least_bytes) - beside_bytes;
     cost->weights_bytes = plan ? plan->memory.weights : 0;
     cost->us = plan ? plan->predicted_us : 0;
-    if (plan && !place->keeps_weights)
-        status = count_reads(graph, plan, &cost->read_bytes, error);
+    if (plan)
+        status = count_streamed(graph, plan, &cost->streamed_bytes, error);
     tess_plan_destroy(plan);
     return status;
 }
@@ -166,6 +165,7 @@ static enum tess_status predict_on(struct predictor *predictor,
 {
     predictor->inputs[job - predictor->jobs] = graph->input;
     const struct tess_planner_options *options = &predictor->options->planner;
+    double disk = options->profile.disk_bytes_per_us;
     struct tess_tile_place place = {
         .is_coordinator = node == TESS_CLUSTER_COORDINATOR,
         .keeps_weights = predictor->keeps_weights[node],
@@ -186,8 +186,10 @@ static enum tess_status predict_on(struct predictor *predictor,
     job->out_bytes = payload.out_bytes;
     job->compute_us = cost.us;
     job->load_us = (double)cost.weights_bytes / options->profile.stream_bytes_per_us;
-    if (options->profile.disk_bytes_per_us > 0)
-        job->disk_us = (double)cost.read_bytes / options->profile.disk_bytes_per_us;
+    if (disk > 0) {
+        job->load_disk_us = (double)cost.weights_bytes / disk;
+        job->stream_disk_us = (double)cost.streamed_bytes / disk;
+    }
     tile->predicted_us = job->compute_us + (place.keeps_weights ? 0 : job->load_us);
     job->node = predictor->assigns ? -1 : node;
     return TESS_OK;
@@ -262,12 +264,13 @@ static void set_tiles(const struct predictor *predictor, int number,
     const struct tess_cluster_stage *has = &predictor->plan->stages[number];
     int first = predictor->frame_stages[number].first_tile;
     for (int i = 0; i < has->n_tiles; i++) {
+        const struct tess_tile_job *job = &predictor->jobs[first + i];
         struct tess_frame_tile tile = {.input = predictor->inputs[first + i],
                                        .output = has->tiles[i].output,
-                                       .compute_us =
-                                           predictor->jobs[first + i].compute_us,
-                                       .load_us = predictor->jobs[first + i].load_us,
-                                       .disk_us = predictor->jobs[first + i].disk_us,
+                                       .compute_us = job->compute_us,
+                                       .load_us = job->load_us,
+                                       .load_disk_us = job->load_disk_us,
+                                       .stream_disk_us = job->stream_disk_us,
                                        .node = has->tiles[i].node};
         int at = first + i;
         for (;

@@ -130,7 +130,7 @@ static void try_tiles(struct tryer *tryer, int n_tiles)
         tryer->jobs[i] = (struct tess_tile_job){
             .compute_us = tess_cluster_tile_us(stage, tryer->regions, tryer->options),
             .load_us = tryer->load_us,
-            .disk_us = tryer->disk_us,
+            .load_disk_us = tryer->disk_us, /* what is streamed is not known yet */
             .in_bytes = payload.in_bytes,
             .out_bytes = payload.out_bytes,
             .node = tryer->tiles[i].node,

@@ -56,10 +56,12 @@ struct tess_message_cost tess_message_cost_typical(void)
         .us_per_byte = 0.0015, .us = 600, .copy_us_per_byte = 0.0001};
 }
 
-double tess_cluster_tile_work(double compute_us, double load_us, double disk_us,
-                              bool keeps_weights, double speed)
+double tess_cluster_tile_work(const struct tess_tile_job *job, bool keeps_weights,
+                              double speed)
 {
-    return keeps_weights ? compute_us : fmax(compute_us + load_us, disk_us * speed);
+    return keeps_weights ? job->compute_us
+                         : fmax(job->load_us, job->load_disk_us * speed) +
+                               fmax(job->compute_us, job->stream_disk_us * speed);
 }
 
 /* One message over both links: when it is there. */
@@ -81,8 +83,7 @@ static double run(const struct scheduler *scheduler, const struct tess_tile_job 
         &scheduler->cluster->nodes[TESS_CLUSTER_COORDINATOR];
     double *hub_us = &clocks->computes_us[TESS_CLUSTER_COORDINATOR];
     double compute_us =
-        tess_cluster_tile_work(job->compute_us, job->load_us, job->disk_us,
-                               scheduler->keeps_weights[node], who->speed) /
+        tess_cluster_tile_work(job, scheduler->keeps_weights[node], who->speed) /
         who->speed;
     if (node == TESS_CLUSTER_COORDINATOR) {
         *hub_us += compute_us + ((double)job->in_bytes + (double)job->out_bytes) *

@@ -25,20 +25,21 @@ struct tess_message_cost {
 struct tess_message_cost tess_message_cost_typical(void);
 
 struct tess_tile_job {
-    double compute_us; /* on a device of speed 1 */
-    double load_us;    /* reading its weights there, on nodes that do not keep them */
-    double disk_us;    /* that their disks take for it, however fast the device is */
+    double compute_us;     /* on a device of speed 1 */
+    double load_us;        /* reading its weights there, on nodes that do not keep them */
+    double load_disk_us;   /* that their disks take for it, however fast the device is */
+    double stream_disk_us; /* and for weights that are read while it computes */
     int64_t in_bytes, out_bytes;
     int node; /* in: the node that has it, or -1 for whichever is done with it first; out: the
                  node */
     double done_us; /* out: when its result is in place */
 };
 
-/* What of a processor of this speed the tile takes, as if of speed 1: a disk reads while the node
- * computes, and where it is slower the node waits for it. On a node that keeps all weights only
- * computing counts. */
-double tess_cluster_tile_work(double compute_us, double load_us, double disk_us,
-                              bool keeps_weights, double speed);
+/* What of a processor of this speed the tile takes, as if of speed 1: weights that it holds are
+ * read before it computes, others meanwhile, and where the disk is slower the node waits for it.
+ * On a node that keeps all weights only computing counts. */
+double tess_cluster_tile_work(const struct tess_tile_job *job, bool keeps_weights,
+                              double speed);
 
 /* Runs the jobs of one stage in the given order and returns when the last is done, from an idle
  * cluster at time 0. A job without a node goes to the one that finishes it first (earliest finish

@@ -128,7 +128,7 @@ static bool add_tiles(struct tess_climber *climber, const struct climb_stage *st
                                        .output = regions[i],
                                        .compute_us = known->us * ratio,
                                        .load_us = stage->load_us * ratio,
-                                       .disk_us = stage->disk_us,
+                                       .load_disk_us = stage->disk_us,
                                        .node = spread->tiles[i].node};
         int at = first + i;
         *n_misfits += tess_region_n_pixels(&regions[i]) > stage->most_pixels;

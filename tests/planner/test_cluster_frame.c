@@ -187,14 +187,14 @@ static void test_weights_are_read_by_nodes_that_do_not_keep_them(void **state)
     sample.cluster.nodes[1].speed = 0.5;
     /* Tile 1: [10, 10 + 150 / 0.5), back 320; tile 3: out [320,330), [330,630), back 640. */
     check_us(tess_frame_run(&sample.frame), 640);
-    /* A disk that takes 200 is done meanwhile; one that takes 400 is waited for, on that node:
-     * tile 1: [10,410), back 420; tile 3: out [420,430), [430,830), back 840. */
+    /* A disk that takes 100 each is done meanwhile. One that takes 400 before the node computes:
+     * tile 1: [10,410) and [410,610), back 620; tile 3: out [620,630), [630,1230), back 1240. */
     for (int tile = 0; tile < 4; tile++)
-        sample.tiles[tile].disk_us = 200;
+        sample.tiles[tile].load_disk_us = sample.tiles[tile].stream_disk_us = 100;
     check_us(tess_frame_run(&sample.frame), 640);
     for (int tile = 0; tile < 4; tile++)
-        sample.tiles[tile].disk_us = 400;
-    check_us(tess_frame_run(&sample.frame), 840);
+        sample.tiles[tile].load_disk_us = 400;
+    check_us(tess_frame_run(&sample.frame), 1240);
 }
 
 static void test_a_worker_has_two_tiles_at_a_time(void **state)
@@ -292,7 +292,9 @@ static void random_sample(struct sample *sample, struct tess_rng *rng)
                 tess_rng_int(rng, 0, 200),
                 ROWS(first < halo ? 0 : first - halo, end + halo > 20 ? 20 : end + halo,
                      first, end));
-            sample->tiles[sample->frame.n_tiles - 1].disk_us = tess_rng_int(rng, 0, 300);
+            struct tess_frame_tile *last = &sample->tiles[sample->frame.n_tiles - 1];
+            last->load_disk_us = tess_rng_int(rng, 0, 300);
+            last->stream_disk_us = tess_rng_int(rng, 0, 300);
         }
         for (int from = 0; from + 1 < stage; from++)
             sample->reads[stage * n_stages + from] = tess_rng_int(rng, 0, 2) / 2;
@@ -321,7 +323,8 @@ static void test_random_frames_keep_the_rules(void **state)
                 double least_us = (tile->compute_us + (keeps ? 0 : 50)) /
                                   sample.cluster.nodes[tile->node].speed;
                 assert_true(keeps ||
-                            tile->done_us >= tile->begin_us + tile->disk_us - 0.01);
+                            tile->done_us - tile->begin_us >=
+                                tile->load_disk_us + tile->stream_disk_us - 0.01);
                 assert_true(tile->done_us >= tile->begin_us + least_us - 0.01);
                 last_us = tile->done_us > last_us ? tile->done_us : last_us;
                 for (int from = 0; from < at; from++) {

@@ -61,14 +61,16 @@ static void test_a_slow_disk_is_waited_for_unless_weights_are_kept(void **state)
     (void)state;
     struct tess_cluster cluster = nodes(2);
     struct tess_tile_job one = job(100, 100, 1);
-    one.disk_us = 140; /* less than computing and handling take: it is done meanwhile */
+    one.stream_disk_us = 90; /* less than computing takes: it is done meanwhile */
     check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 170);
-    one.disk_us = 400;
-    check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 420);
+    one.stream_disk_us = 400;
+    check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 470);
+    one.load_disk_us = 300; /* before */
+    check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 720);
     check_us(tess_cluster_stage_us(&cluster, keeps_all, FREE, &one, 1), 120);
     cluster.nodes[1].speed = 0.5; /* the disk is no slower for that */
-    check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 420);
-    one.disk_us = 140;
+    check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 720);
+    one.stream_disk_us = one.load_disk_us = 90;
     check_us(tess_cluster_stage_us(&cluster, keeps_none, FREE, &one, 1), 320);
 }
 
