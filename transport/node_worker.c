@@ -327,6 +327,7 @@ static void end_tile(struct worker_process *process, const struct tess_tile_done
     process->output = NULL;
     if (process->is_released)
         release(process, slot);
+    tess_worker_set_resident(process->machine, now_us(), tess_process_peak_bytes());
     tess_worker_computed(process->machine, now_us(), slot, code, done->error.message,
                          done->compute_us);
     act(process, NULL);
@@ -381,7 +382,7 @@ static enum tess_status step(struct worker_process *process, struct tess_error *
         act(process, NULL);
     }
     if (tess_worker_wake_us(process->machine) <= now_us()) {
-        tess_worker_set_resident(process->machine, tess_process_peak_bytes());
+        tess_worker_set_resident(process->machine, now_us(), tess_process_peak_bytes());
         tess_worker_tick(process->machine, now_us());
         act(process, NULL);
     }

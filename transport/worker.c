@@ -81,6 +81,8 @@ void tess_worker_beat(struct tess_worker *w)
                                        .echo_us = w->echo_us,
                                        .resident_bytes = w->resident_bytes};
     w->beat_sent_us = w->now_us;
+    w->said_bytes = w->resident_bytes;
+    w->echo_us = 0; /* a beat that answers none measures nothing */
 }
 
 void tess_worker_fail_plan(struct tess_worker *w, int code, const char *text)
@@ -213,9 +215,14 @@ void tess_worker_gone(struct tess_worker *w, int64_t now_us)
     leave_if_done(w);
 }
 
-void tess_worker_set_resident(struct tess_worker *w, int64_t resident_bytes)
+void tess_worker_set_resident(struct tess_worker *w, int64_t now_us,
+                              int64_t resident_bytes)
 {
+    enum { MUCH_PART = 16 };
+    begin(w, now_us);
     w->resident_bytes = resident_bytes;
+    if (has_session(w) && resident_bytes - w->said_bytes > w->said_bytes / MUCH_PART)
+        tess_worker_beat(w);
 }
 
 void tess_worker_drain(struct tess_worker *w, int64_t now_us)

@@ -71,8 +71,10 @@ void tess_worker_opened(struct tess_worker *worker, int64_t now_us,
 void tess_worker_computed(struct tess_worker *worker, int64_t now_us, int slot, int code,
                           const char *text, int64_t compute_us);
 
-/* Memory that the process holds, for the next beat. */
-void tess_worker_set_resident(struct tess_worker *worker, int64_t resident_bytes);
+/* Memory that the process holds or held at most. The next beat says it; what is much more than the
+ * last one said is said at once, so that reports of short runs know it. */
+void tess_worker_set_resident(struct tess_worker *worker, int64_t now_us,
+                              int64_t resident_bytes);
 
 /* Take no more tiles, finish those held, then say BYE: TESS_WORKER_LEAVE follows. */
 void tess_worker_drain(struct tess_worker *worker, int64_t now_us);

@@ -42,6 +42,7 @@ struct tess_worker {
     struct tess_welcome welcome;
     int64_t heard_us, beat_sent_us, hello_due_us, credit_sent_us;
     int64_t echo_us, resident_bytes;
+    int64_t said_bytes; /* of these, in the last beat */
 
     uint64_t epoch; /* of the plan; 0: none */
     bool has_list;  /* `blobs` and the text are of that plan */

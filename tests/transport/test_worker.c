@@ -356,7 +356,8 @@ static void test_beats_are_answered_with_their_echo(void **state)
     struct bench bench;
     struct tess_message beat = {.kind = TESS_MESSAGE_BEAT, .session = SESSION};
     begin_ready(&bench, 2);
-    tess_worker_set_resident(bench.worker, 12345);
+    tess_worker_set_resident(bench.worker, 5000, 12345);
+    assert_int_equal(sent(&bench, TESS_MESSAGE_BEAT).as.beat.echo_us, 0);
     beat.as.beat.sent_us = 42;
     give(&bench, 9000, &beat);
     struct tess_beat answer = sent(&bench, TESS_MESSAGE_BEAT).as.beat;
@@ -364,6 +365,30 @@ static void test_beats_are_answered_with_their_echo(void **state)
     assert_int_equal(answer.sent_us, 9000);
     assert_int_equal(answer.state, TESS_WORKER_READY);
     assert_true(answer.epoch == EPOCH && answer.resident_bytes == 12345);
+    end(&bench);
+}
+
+static void test_memory_that_grew_is_said_at_once(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct tess_message beat = {.kind = TESS_MESSAGE_BEAT, .session = SESSION};
+    begin(&bench);
+    tess_worker_set_resident(bench.worker, 0, 1600); /* nobody is there to hear it */
+    tess_worker_assert_valid(bench.worker);
+    nothing(&bench);
+    welcome(&bench, 1000, SESSION);
+    beat.as.beat.sent_us = 42;
+    give(&bench, 1000, &beat);
+    assert_int_equal(sent(&bench, TESS_MESSAGE_BEAT).as.beat.resident_bytes, 1600);
+    tess_worker_set_resident(bench.worker, 2000, 1700); /* a sixteenth more: no news */
+    nothing(&bench);
+    tess_worker_set_resident(bench.worker, 3000, 1701);
+    struct tess_beat said = sent(&bench, TESS_MESSAGE_BEAT).as.beat;
+    assert_int_equal(said.resident_bytes, 1701);
+    assert_int_equal(said.sent_us, 3000);
+    assert_int_equal(said.echo_us, 0); /* it answers no beat */
+    nothing(&bench);
     end(&bench);
 }
 
@@ -682,6 +707,7 @@ int main(void)
         cmocka_unit_test(test_silent_coordinator_is_given_up_after_the_lease),
         cmocka_unit_test(test_tile_of_a_lost_session_takes_room_until_it_is_computed),
         cmocka_unit_test(test_beats_are_answered_with_their_echo),
+        cmocka_unit_test(test_memory_that_grew_is_said_at_once),
         cmocka_unit_test(test_weights_are_fetched_where_they_are_missing),
         cmocka_unit_test(test_weights_that_stay_wrong_are_given_up),
         cmocka_unit_test(test_beats_are_answered_while_it_opens),
