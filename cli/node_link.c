@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "transport/auth.h"
 
-enum { BIG_MESSAGE_BYTES = 1 << 30 }; /* a worker learns what is right from the plan */
+enum { BIG_MESSAGE_BYTES = 1 << 30 }; /* no tile of any plan needs more */
 
 enum tess_status tess_node_link_address(struct tess_node_link *link, const char *endpoint,
                                         const char *option, struct tess_error *error)
@@ -47,7 +47,10 @@ enum tess_status tess_node_link_worker(struct tess_node_link *link,
                                        struct tess_error *error)
 {
     memset(link, 0, sizeof *link);
+    /* What does not fit its memory is of no use to a worker. */
     link->config.payload_bytes = BIG_MESSAGE_BYTES;
+    if (args->memory_bytes > 0 && args->memory_bytes < BIG_MESSAGE_BYTES)
+        link->config.payload_bytes = args->memory_bytes;
     link->config.is_insecure = args->is_insecure;
     if (!args->connect) {
         tess_error_set(error, TESS_E_USAGE, "worker needs --connect");

@@ -194,10 +194,14 @@ void tess_coordinator_message(struct tess_coordinator *c, int64_t now_us,
 
 void tess_coordinator_garbage(struct tess_coordinator *c, int64_t now_us,
                               enum tess_channel channel, uint32_t peer,
-                              enum tess_wire_fault fault)
+                              const char *address, enum tess_wire_fault fault)
 {
     begin(c, now_us);
     struct node *node = tess_nodes_by_peer(c, channel, peer);
+    if (tess_garbage_comes(node ? &node->garbage : &c->strangers, c->now_us))
+        tess_coordinator_tell(
+            c, "a message of %s%s%.60s %s", node ? node->name : "an unknown peer",
+            address[0] ? " at " : "", address, tess_wire_fault_text(fault));
     if (fault == TESS_WIRE_VERSION && channel == TESS_CHANNEL_CONTROL) {
         struct tess_coordinator_action *action = tess_coordinator_act(c, TESS_DO_SEND);
         action->channel = channel;
@@ -207,17 +211,15 @@ void tess_coordinator_garbage(struct tess_coordinator *c, int64_t now_us,
         snprintf(action->message.as.error.text, TESS_WIRE_TEXT,
                  "the coordinator speaks protocol version %d", TESS_WIRE_PROTOCOL);
     }
-    if (node) {
-        tess_coordinator_tell(c, "a message of %s %s", node->name,
-                              tess_wire_fault_text(fault));
-    } else {
-        /* Nobody we know: not worth a connection. */
-        struct tess_coordinator_action *action = tess_coordinator_act(c, TESS_DO_CLOSE);
-        action->channel = channel;
-        action->peer = peer;
-        tess_coordinator_tell(c, "a message of an unknown peer %s",
-                              tess_wire_fault_text(fault));
-    }
+}
+
+static void tell_garbage(struct tess_coordinator *c, struct tess_garbage *garbage,
+                         const char *of)
+{
+    int64_t n = tess_garbage_take(garbage, c->now_us);
+    if (n > 0)
+        tess_coordinator_tell(c, "%lld more message%s of %s could not be read",
+                              (long long)n, n > 1 ? "s" : "", of);
 }
 
 void tess_coordinator_gone(struct tess_coordinator *c, int64_t now_us,
@@ -251,6 +253,9 @@ void tess_coordinator_computed(struct tess_coordinator *c, int64_t now_us,
 void tess_coordinator_tick(struct tess_coordinator *c, int64_t now_us)
 {
     begin(c, now_us);
+    tell_garbage(c, &c->strangers, "unknown peers");
+    for (int i = 1; i < c->n_nodes; i++)
+        tell_garbage(c, &c->nodes[i].garbage, c->nodes[i].name);
     tess_nodes_tick(c);
     tess_give_tiles(c);
 }
@@ -270,9 +275,10 @@ void tess_coordinator_stop(struct tess_coordinator *c, int64_t now_us, const cha
 
 int64_t tess_coordinator_wake_us(const struct tess_coordinator *c)
 {
-    int64_t wake_us = INT64_MAX;
+    int64_t wake_us = tess_garbage_due_us(&c->strangers);
     for (int i = 0; i < c->n_nodes; i++) {
         const struct node *node = &c->nodes[i];
+        wake_us = tess_min_i64(wake_us, tess_garbage_due_us(&node->garbage));
         if (i > 0 && tess_node_is_live(node)) {
             wake_us = tess_min_i64(wake_us, node->beat_sent_us +
                                                 (int64_t)c->config.beat_ms * 1000);

@@ -88,10 +88,10 @@ struct tess_arrival {
 void tess_coordinator_message(struct tess_coordinator *coordinator, int64_t now_us,
                               const struct tess_arrival *arrival);
 
-/* Bytes that tess_wire_read refused. */
+/* Bytes that tess_wire_read refused. `address` is told to the user; "": not known. */
 void tess_coordinator_garbage(struct tess_coordinator *coordinator, int64_t now_us,
                               enum tess_channel channel, uint32_t peer,
-                              enum tess_wire_fault fault);
+                              const char *address, enum tess_wire_fault fault);
 
 /* The connection is gone. */
 void tess_coordinator_gone(struct tess_coordinator *coordinator, int64_t now_us,
@@ -134,7 +134,6 @@ enum tess_coordinator_verb {
                            no later one reads are not needed any more */
     TESS_DO_FRAME_DONE,   /* frame key.frame is complete; `accounts` are closed */
     TESS_DO_FRAME_FAILED, /* `text` says why; `accounts` are not closed by area */
-    TESS_DO_CLOSE,        /* the connection `peer` of `channel` */
     TESS_DO_TELL          /* `text` to the user: one sentence about a node */
 };
 

@@ -7,6 +7,7 @@
 
 #include "transport/coordinator.h"
 #include "transport/dispatch.h"
+#include "transport/garbage.h"
 #include "transport/kept.h"
 
 enum {
@@ -83,6 +84,7 @@ struct node {
     int64_t echo_us; /* sent_us of its last beat */
     double cost_per_us, link_bytes_per_us, latency_us;
     int n_bad; /* damaged payloads in a row */
+    struct tess_garbage garbage;
     int n_held;
     struct held held[HELD_MAX];
     struct tess_node_report report; /* counters only */
@@ -100,6 +102,7 @@ struct tess_coordinator {
     int64_t next_frame;
     uint64_t n_sessions;
     int64_t n_stale;
+    struct tess_garbage strangers;           /* whoever has no session */
     struct tess_coordinator_action *actions; /* ring */
     int n_actions, first_action, max_actions;
     struct tess_dispatch_tile *waiting; /* [max_frames * work.n_tiles] */

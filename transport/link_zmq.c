@@ -16,6 +16,8 @@ enum { OPTION_ZAP_ENFORCE_DOMAIN = 93 };
 enum {
     ROUTING_ID_BYTES = 5,
     KEY_BYTES = 32,
+    CONTROL_BYTES = 4096,   /* more than any header or command takes */
+    RECEIVED_MESSAGES = 16, /* of a peer that wait here; more wait with their sender */
     CONNECTIONS_MAX = 256,
     N_ITEMS = 6,
     LONGEST_WAIT_US = 60000000
@@ -36,6 +38,8 @@ struct tess_link_zmq {
     void *sockets[2], *monitors[2];
     char endpoints[2][TESS_LINK_ENDPOINT];
     struct connection connections[CONNECTIONS_MAX];
+    enum tess_channel
+        next;          /* that is looked at first: neither can keep the other waiting */
     zmq_msg_t payload; /* of the message just received */
 };
 
@@ -97,13 +101,22 @@ static bool set_keys(const struct tess_link_zmq_config *config, void *socket)
  * 0.2 s. Enough for 1 Gbit/s and 2 ms. */
 enum { SEND_BUFFER_BYTES = 256 * 1024 };
 
+/* Of the largest frame. Workers send no payloads on control, coordinators plan and weights. */
+static int64_t max_bytes_of(const struct tess_link_zmq_config *config,
+                            enum tess_channel channel)
+{
+    if (channel == TESS_CHANNEL_DATA)
+        return tess_max_i64(config->payload_bytes, TESS_WIRE_PIECE_BYTES);
+    return config->is_coordinator ? CONTROL_BYTES : TESS_WIRE_PLAN_BYTES;
+}
+
 /* Heartbeats of ZeroMQ only end connections that are dead; the sessions' own are tighter.
  * On data only whole frames reset the timer, so it is loose there. */
 static bool set_options(const struct tess_link_zmq_config *config, void *socket,
                         enum tess_channel channel)
 {
     bool is_control = channel == TESS_CHANNEL_CONTROL;
-    int64_t max_bytes = tess_max_i64(config->payload_bytes, TESS_WIRE_PIECE_BYTES);
+    int64_t max_bytes = max_bytes_of(config, channel);
     return set_int(socket, ZMQ_LINGER, 0) && set_int(socket, ZMQ_IMMEDIATE, 1) &&
            set_int(socket, ZMQ_HANDSHAKE_IVL, 3000) &&
            set_int(socket, ZMQ_RECONNECT_IVL, 100) &&
@@ -111,6 +124,7 @@ static bool set_options(const struct tess_link_zmq_config *config, void *socket,
            set_int(socket, ZMQ_HEARTBEAT_IVL, is_control ? 1000 : 5000) &&
            set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, is_control ? 3000 : 30000) &&
            set_int(socket, ZMQ_SNDBUF, SEND_BUFFER_BYTES) &&
+           set_int(socket, ZMQ_RCVHWM, RECEIVED_MESSAGES) &&
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_bytes, sizeof max_bytes) == 0 &&
            (!config->is_coordinator || set_int(socket, ZMQ_ROUTER_MANDATORY, 1)) &&
            set_keys(config, socket);
@@ -503,9 +517,13 @@ static bool take_event(struct tess_link_zmq *link, struct tess_link_event *event
             return true;
         memset(event, 0, sizeof *event); /* one that says nothing to anybody */
     }
-    for (int i = 0; i < 2; i++)
-        if (receive(link, (enum tess_channel)i, event))
+    for (int i = 0; i < 2; i++) {
+        enum tess_channel channel = link->next;
+        link->next =
+            channel == TESS_CHANNEL_DATA ? TESS_CHANNEL_CONTROL : TESS_CHANNEL_DATA;
+        if (receive(link, channel, event))
             return true;
+    }
     return false;
 }
 

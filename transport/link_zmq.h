@@ -41,7 +41,8 @@ struct tess_link_zmq_config {
         *allowed; /* [n_allowed], borrowed; the coordinator's */
     int n_allowed;
     bool is_insecure;      /* without keys: serve more than loopback */
-    int64_t payload_bytes; /* of the largest message; longer ones end their connection */
+    int64_t payload_bytes; /* of the largest message on data; longer ones end their
+                              connection, as on control those beyond what may come there */
     int wake_fd;           /* ends a wait when it is readable; 0: none */
 };
 

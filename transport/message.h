@@ -19,7 +19,10 @@ enum {
     TESS_WIRE_TEXT = 256,              /* of a sentence */
     TESS_WIRE_PIECE_BYTES = 256 << 10, /* of a blob, in one message */
     TESS_WIRE_BLOBS_MAX = 4096,        /* that one plan needs */
-    TESS_WIRE_BLOB_ENTRY_BYTES = TESS_SHA256_BYTES + 8
+    TESS_WIRE_BLOB_ENTRY_BYTES = TESS_SHA256_BYTES + 8,
+    TESS_WIRE_PLAN_TEXT_BYTES = 1 << 24, /* at most */
+    TESS_WIRE_PLAN_BYTES =               /* at most: the payload of PLAN */
+    TESS_WIRE_BLOBS_MAX * TESS_WIRE_BLOB_ENTRY_BYTES + TESS_WIRE_PLAN_TEXT_BYTES
 };
 
 /* Two connections for each worker, so that no bulk delays what keeps a session alive. */

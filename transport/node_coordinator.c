@@ -300,10 +300,8 @@ static void on_event(struct tess_node_coordinator *node,
     } else if (event->kind == TESS_LINK_GONE) {
         tess_coordinator_gone(node->core, now_us(), event->channel, event->peer);
     } else if (event->kind == TESS_LINK_GARBAGE) {
-        snprintf(text, sizeof text, "from %s:", event->address);
-        tell(node, text);
         tess_coordinator_garbage(node->core, now_us(), event->channel, event->peer,
-                                 event->fault);
+                                 event->address, event->fault);
     } else if (event->kind == TESS_LINK_REFUSED) {
         snprintf(text, sizeof text, "a connection from %s was refused: %s",
                  event->address, event->text);

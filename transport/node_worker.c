@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "executor/process_memory.h"
 #include "plan/cluster.h"
+#include "transport/garbage.h"
 #include "transport/tile_thread.h"
 
 enum { LONGEST_WAIT_US = 500000, LINGER_US = 300000 };
@@ -49,6 +50,7 @@ struct worker_process {
     struct tess_worker_action asked;  /* JOB_FIND, JOB_FINISH */
     int64_t here_bytes;               /* their answer */
     struct tess_worker_opened opened; /* that of JOB_OPEN */
+    struct tess_garbage garbage;      /* of the coordinator */
     bool has_left, is_draining;
 };
 
@@ -353,18 +355,37 @@ static void end_job(struct worker_process *process, const struct tess_tile_done 
     act(process, NULL);
 }
 
+static void on_garbage(struct worker_process *process, enum tess_wire_fault fault)
+{
+    char text[TESS_WIRE_TEXT];
+    if (!tess_garbage_comes(&process->garbage, now_us()))
+        return;
+    snprintf(text, sizeof text, "a message of the coordinator %s",
+             tess_wire_fault_text(fault));
+    tell(process, text);
+}
+
+static void tell_garbage(struct worker_process *process)
+{
+    char text[TESS_WIRE_TEXT];
+    int64_t n = tess_garbage_take(&process->garbage, now_us());
+    if (n == 0)
+        return;
+    snprintf(text, sizeof text,
+             "%lld more message%s of the coordinator could not be read", (long long)n,
+             n > 1 ? "s" : "");
+    tell(process, text);
+}
+
 static void on_event(struct worker_process *process, const struct tess_link_event *event)
 {
-    char text[TESS_WIRE_TEXT + 64];
     if (event->kind == TESS_LINK_MESSAGE) {
         tess_worker_message(process->machine, now_us(), &event->message, event->payload,
                             event->is_payload_good);
     } else if (event->kind == TESS_LINK_GONE) {
         tess_worker_gone(process->machine, now_us());
     } else if (event->kind == TESS_LINK_GARBAGE) {
-        snprintf(text, sizeof text, "a message of the coordinator %s",
-                 tess_wire_fault_text(event->fault));
-        tell(process, text);
+        on_garbage(process, event->fault);
     } else if (event->kind == TESS_LINK_REFUSED) {
         tell(process, event->text);
     }
@@ -386,6 +407,7 @@ static enum tess_status step(struct worker_process *process, struct tess_error *
         tess_worker_tick(process->machine, now_us());
         act(process, NULL);
     }
+    tell_garbage(process);
     int64_t wait_us = tess_worker_wake_us(process->machine) - now_us();
     enum tess_status status = tess_link_zmq_wait(
         process->link, tess_min_i64(wait_us, LONGEST_WAIT_US), &event, error);

@@ -55,7 +55,7 @@ static const struct tess_field welcome[] = {
 static const struct tess_field plan[] = {
     UINT64(plan.epoch),
     INT(plan.n_blobs, 0, TESS_WIRE_BLOBS_MAX),
-    INT64(plan.text_bytes, 1, 1 << 24),
+    INT64(plan.text_bytes, 1, TESS_WIRE_PLAN_TEXT_BYTES),
 };
 static const struct tess_field need[] = {
     HASH(need.hash),

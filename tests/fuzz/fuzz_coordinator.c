@@ -177,7 +177,7 @@ static void say_bytes(struct life *life, uint32_t peer)
         tell(life, peer, &message, true);
         return;
     }
-    tess_coordinator_garbage(life->coordinator, life->now_us, channel, peer, fault);
+    tess_coordinator_garbage(life->coordinator, life->now_us, channel, peer, "", fault);
     drain_actions(life);
 }
 

@@ -336,7 +336,7 @@ static void coordinator_arrival(struct sim *sim, const struct tess_link_packet *
                        packet->payload_bytes, packet->channel, &message, NULL);
     if (fault != TESS_WIRE_OK) {
         sim->n_refused++;
-        tess_coordinator_garbage(sim->coordinator, sim->now_us, packet->channel, peer,
+        tess_coordinator_garbage(sim->coordinator, sim->now_us, packet->channel, peer, "",
                                  fault);
         act(sim, NULL);
         return;

@@ -497,6 +497,21 @@ static void test_garbage_is_refused_and_told(void **state)
     sim_release(&sim);
 }
 
+static void test_flood_of_garbage_is_told_once_a_second(void **state)
+{
+    (void)state;
+    struct sim sim;
+    start(&sim, &usual);
+    run_into_frame(&sim, 0);
+    for (int i = 0; i < 100; i++)
+        sim_inject(&sim, 0, TESS_CHANNEL_CONTROL, "GET", 3, NULL, 0);
+    sim_run(&sim, sim.now_us + 2 * SECOND);
+    assert_told(&sim, "a message of w1 is no header of this protocol");
+    assert_told(&sim, "99 more messages of w1 could not be read");
+    time_to_end(&sim);
+    sim_release(&sim);
+}
+
 /* Every valid message of every kind, from a peer without a session and from one with. */
 static void test_messages_out_of_turn_change_nothing(void **state)
 {
@@ -607,6 +622,7 @@ int main(void)
         cmocka_unit_test(test_full_disk_is_told),
         cmocka_unit_test(test_repeated_and_stale_results_change_nothing),
         cmocka_unit_test(test_garbage_is_refused_and_told),
+        cmocka_unit_test(test_flood_of_garbage_is_told_once_a_second),
         cmocka_unit_test(test_messages_out_of_turn_change_nothing),
         cmocka_unit_test(test_other_protocol_version_is_answered),
         cmocka_unit_test(test_drained_worker_finishes_and_leaves),

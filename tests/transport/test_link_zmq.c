@@ -290,6 +290,55 @@ static void test_oversized_message_ends_its_connection(void **state)
     free(large);
 }
 
+/* Workers say little on control: what is longer than a header is not taken there. */
+static void test_payload_of_a_worker_on_control_ends_its_connection(void **state)
+{
+    (void)state;
+    struct pair pair;
+    int n_released = 0;
+    static unsigned char piece[8192];
+    struct tess_message message = {.kind = TESS_MESSAGE_BLOB, .session = 1};
+    message.as.blob.total_bytes = sizeof piece;
+    tess_wire_seal(&message, piece, sizeof piece);
+    begin(&pair, false);
+    pair.worker = open_worker(&pair, NULL);
+    send_until_sent(&pair, 0, &n_released);
+    assert_true(wait_for(&pair, true, TESS_LINK_MESSAGE, LIMIT_US));
+    assert_true(tess_link_zmq_send(pair.coordinator, TESS_CHANNEL_CONTROL,
+                                   pair.event.peer, &message, piece, count_release,
+                                   &n_released));
+    assert_true(wait_for(&pair, false, TESS_LINK_MESSAGE, LIMIT_US));
+    assert_true(tess_link_zmq_send(pair.worker, TESS_CHANNEL_CONTROL, 0, &message, piece,
+                                   count_release, &n_released));
+    assert_true(wait_for(&pair, true, TESS_LINK_GONE, LIMIT_US));
+    assert_int_equal(pair.event.channel, TESS_CHANNEL_CONTROL);
+    end(&pair);
+}
+
+static void test_many_messages_on_control_do_not_hold_up_data(void **state)
+{
+    (void)state;
+    enum { BEAT = 6, RESULT = 13, N_BEATS = 10 };
+    struct pair pair;
+    int n_released = 0, n_before = 0;
+    begin(&pair, false);
+    pair.worker = open_worker(&pair, NULL);
+    send_until_sent(&pair, BEAT, &n_released);
+    assert_true(wait_for(&pair, true, TESS_LINK_MESSAGE, LIMIT_US));
+    send_until_sent(&pair, RESULT, &n_released);
+    assert_true(wait_for(&pair, true, TESS_LINK_MESSAGE, LIMIT_US));
+    for (int i = 0; i < N_BEATS; i++)
+        assert_true(send_sample(pair.worker, 0, BEAT, &n_released));
+    assert_true(send_sample(pair.worker, 0, RESULT, &n_released));
+    usleep(QUIET_US); /* all of them have come */
+    do {
+        assert_true(wait_for(&pair, true, TESS_LINK_MESSAGE, LIMIT_US));
+        n_before += pair.event.message.kind == TESS_MESSAGE_BEAT;
+    } while (pair.event.message.kind != TESS_MESSAGE_RESULT);
+    assert_in_range(n_before, 0, 2);
+    end(&pair);
+}
+
 static void test_strangers_bytes_change_nothing(void **state)
 {
     (void)state;
@@ -357,6 +406,8 @@ int main(void)
         cmocka_unit_test(test_closed_worker_is_noticed),
         cmocka_unit_test(test_kept_payload_outlives_the_next_message),
         cmocka_unit_test(test_oversized_message_ends_its_connection),
+        cmocka_unit_test(test_payload_of_a_worker_on_control_ends_its_connection),
+        cmocka_unit_test(test_many_messages_on_control_do_not_hold_up_data),
         cmocka_unit_test(test_strangers_bytes_change_nothing),
         cmocka_unit_test(test_without_keys_only_loopback_is_served),
         cmocka_unit_test(test_address_in_use_is_an_error),
