@@ -200,7 +200,7 @@ next_cluster --key gate.key --allow allowed
 comes w1
 comes w2
 begins_waiting
-spoils "flip W:? 1" said "w3 closed its connection\|w3 begins again"
+spoils "flip W:? 1" said "w3 closed its connection\|failed while keys were exchanged"
 awaits 2 "w3 joined"
 goes_on
 ends
