@@ -73,7 +73,7 @@ static void init_own_node(struct tess_coordinator *c)
     own->planned = 1;
     own->has_credit = true;
     own->credit = (struct tess_credit){1, INT64_MAX, 0};
-    own->cost_per_us = (double)c->config.own_cost_per_s * 1e-6;
+    own->cost_per_us = own->planned_cost_per_us = (double)c->config.own_cost_per_s * 1e-6;
     c->n_nodes = 1;
 }
 

@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/arith.h"
@@ -46,6 +47,25 @@ static int room_tiles(const struct node *node, int number)
     return tess_min_int(window - (node->n_held - n_computed), HELD_MAX - node->n_held);
 }
 
+/* How many times slower than planned the node computes. */
+static double lag(const struct tess_coordinator *c, const struct node *node)
+{
+    return node->planned_cost_per_us * slowness(c, node) / node->cost_per_us;
+}
+
+/* Those that lag twice as far behind the plan as the one that does best. Boards that all are slower
+ * than was thought share the work as planned. */
+static void find_slow(struct tess_coordinator *c)
+{
+    double least = INFINITY;
+    for (int n = 0; n < c->n_nodes; n++)
+        if (c->nodes[n].state == TESS_NODE_READY)
+            least = fmin(least, lag(c, &c->nodes[n]));
+    for (int n = 0; n < c->n_nodes; n++)
+        c->nodes[n].is_slow = c->nodes[n].state == TESS_NODE_READY &&
+                              lag(c, &c->nodes[n]) > SLOW_TIMES * least;
+}
+
 static struct tess_dispatch_node describe(const struct tess_coordinator *c, int number)
 {
     const struct node *node = &c->nodes[number];
@@ -54,6 +74,7 @@ static struct tess_dispatch_node describe(const struct tess_coordinator *c, int 
         .is_able = node->state == TESS_NODE_READY && node->has_credit &&
                    node->paused_until_us <= c->now_us &&
                    (number == 0 || node->has_peer[TESS_CHANNEL_DATA]),
+        .is_slow = node->is_slow,
         .unable_stages = node->unable_stages,
         .cost_per_us = node->cost_per_us / slowness(c, node),
         .link_bytes_per_us = node->link_bytes_per_us,
@@ -191,7 +212,7 @@ static int next_frame(const struct tess_coordinator *c, int64_t number)
 }
 
 /* Can the tile be given to any node, or to the one that it is planned for and that has kept what
- * is not here yet? */
+ * is not here yet? Not to that one if it is slow: others may be done sooner once all is here. */
 static bool is_ready(const struct tess_coordinator *c, const struct frame *frame,
                      int tile)
 {
@@ -199,7 +220,8 @@ static bool is_ready(const struct tess_coordinator *c, const struct frame *frame
     if (state->n_missing == 0)
         return true;
     int planned = planned_node(c, c->config.work->tiles[tile].planned);
-    if (state->n_unbegun > 0 || planned < 0)
+    if (state->n_unbegun > 0 || planned < 0 ||
+        (c->nodes[planned].is_slow && !c->config.is_static))
         return false;
     struct tess_task_key key = tess_frames_key(c, frame, tile);
     struct tess_parts missing = missing_parts(c, &key, planned);
@@ -322,6 +344,7 @@ static void watch_stuck_frames(struct tess_coordinator *c, int n_waiting)
 void tess_give_tiles(struct tess_coordinator *c)
 {
     struct tess_dispatch_node nodes[TESS_DISPATCH_NODES_MAX];
+    find_slow(c);
     int n_waiting = list_waiting(c);
     for (int n = 0; n < c->n_nodes; n++)
         nodes[n] = describe(c, n);

@@ -103,7 +103,7 @@ static void use_guess(const struct tess_coordinator *c, struct node *node,
         cost_per_s = guess->cost_per_s;
     int64_t link_bytes_per_s =
         guess ? guess->link_bytes_per_s : c->config.link_bytes_per_s;
-    node->cost_per_us = (double)cost_per_s * 1e-6;
+    node->cost_per_us = node->planned_cost_per_us = (double)cost_per_s * 1e-6;
     node->link_bytes_per_us = (double)link_bytes_per_s * 1e-6;
     node->unable_stages = 0;
 }

@@ -28,6 +28,8 @@ enum {
      * measured: prediction errors of equal tiles on idle boards stay below a third. */
     LATE_PERCENT = 150,
     LATE_SLACK_US = 30000,
+    /* TUNING: chosen. Boards that compute and talk are seen at 0.7 to 1.1 of their speed. */
+    SLOW_TIMES = 2,
     N_CHANNELS = 2
 };
 
@@ -83,7 +85,9 @@ struct node {
     int64_t heard_us, beat_sent_us, plan_sent_us, paused_until_us;
     int64_t echo_us; /* sent_us of its last beat */
     double cost_per_us, link_bytes_per_us, latency_us;
-    int n_bad; /* damaged payloads in a row */
+    double planned_cost_per_us; /* as first said, or guessed */
+    bool is_slow;               /* much slower than planned, beside the others */
+    int n_bad;                  /* damaged payloads in a row */
     struct tess_garbage garbage;
     int n_held;
     struct held held[HELD_MAX];

@@ -108,7 +108,8 @@ void tess_dispatch(struct tess_dispatch_node *nodes, int n_nodes,
                 can_be_planned = true;
             }
         }
-        if (can_be_planned && is_good_enough(&planned, &best)) {
+        if (can_be_planned && !nodes[tile->planned].is_slow &&
+            is_good_enough(&planned, &best)) {
             best = planned;
             tile->node = tile->planned;
         }

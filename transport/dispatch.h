@@ -37,6 +37,7 @@ enum { TESS_DISPATCH_NODES_MAX = 33 };
 struct tess_dispatch_node {
     bool is_reserve; /* gets only what no other node can do */
     bool is_able;
+    bool is_slow;   /* much slower than planned: what is planned for it need not stay */
     int room_tiles; /* that may be given to it now */
     int64_t room_bytes;
     uint64_t unable_stages; /* bit s: not stage s */

@@ -111,6 +111,26 @@ static void test_tile_stays_where_it_is_planned_unless_much_is_gained(void **sta
     assert_int_equal(chosen(0, 1, false), 0);
 }
 
+static void test_tile_leaves_a_slow_node_for_whoever_is_first(void **state)
+{
+    (void)state;
+    for (int is_slow = 0; is_slow < 2; is_slow++) {
+        struct tess_dispatch_node nodes[2] = {node(1, 1), node(0.5, 1)};
+        struct tess_dispatch_tile tiles[1];
+        nodes[1].is_slow = is_slow;
+        fill(tiles, 1, 100000);
+        tiles[0].planned = 1;
+        tess_dispatch(nodes, 2, 0, tiles, 1);
+        assert_int_equal(tiles[0].node, is_slow ? 0 : 1);
+        nodes[0].room_tiles = 1;
+        nodes[0].free_us = 150000; /* now the slow one is first */
+        nodes[1].room_tiles = 1;
+        nodes[1].free_us = 0;
+        tess_dispatch(nodes, 2, 0, tiles, 1);
+        assert_int_equal(tiles[0].node, 1);
+    }
+}
+
 static void test_nodes_that_cannot_are_left_out(void **state)
 {
     (void)state;
@@ -135,6 +155,7 @@ int main(void)
         cmocka_unit_test(test_link_and_computation_overlap),
         cmocka_unit_test(test_uplink_is_shared),
         cmocka_unit_test(test_tile_stays_where_it_is_planned_unless_much_is_gained),
+        cmocka_unit_test(test_tile_leaves_a_slow_node_for_whoever_is_first),
         cmocka_unit_test(test_nodes_that_cannot_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
