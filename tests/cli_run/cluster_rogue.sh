@@ -201,7 +201,6 @@ comes w1
 comes w2
 begins_waiting
 spoils "flip W:? 1" said "w3 closed its connection\|failed while keys were exchanged"
-awaits 2 "w3 joined"
 goes_on
 ends
 finish
